@@ -1,0 +1,2 @@
+//! codecanvas.
+fn main() {}
