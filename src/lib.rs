@@ -1,1 +1,12 @@
-//! codecanvas.
+//! codecanvas runs untrusted programs and streams what they write.
+//!
+//! Data flows one way; a module uses those to its right, and [`domain`]:
+//!
+//! ```text
+//!  api ──▶ service ──▶ store ──▶ (Postgres) ──▶ worker ──▶ executor ──▶ codecanvas-sandbox
+//!   ▲                    ▲                        │
+//!   └── events ◀── store ┴──── attempt_events ◀───┘
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod domain;

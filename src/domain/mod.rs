@@ -1,0 +1,18 @@
+//! The words of the field as pure types: no I/O, no SQL, no GraphQL.
+//!
+//! Everything else in the project depends on this module and it depends on nothing. Values are
+//! checked where they are made; behind that nobody checks again.
+//!
+//! - [`ids`]: one newtype per kind of row, written `sub_0192…` outside
+//! - [`units`]: sizes in bytes
+//! - [`limits`]: what a step may use
+//! - [`verdict`]: states, verdicts, step kinds, streams
+//! - [`event`]: the log of an attempt
+//! - [`text`]: cutting byte streams between characters
+
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod text;
+pub mod units;
+pub mod verdict;
