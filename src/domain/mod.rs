@@ -5,6 +5,7 @@
 //!
 //! - [`ids`]: one newtype per kind of row, written `sub_0192…` outside
 //! - [`units`]: sizes in bytes
+//! - [`language`]: a language as submitters see it
 //! - [`limits`]: what a step may use
 //! - [`verdict`]: states, verdicts, step kinds, streams
 //! - [`event`]: the log of an attempt
@@ -12,6 +13,7 @@
 
 pub mod event;
 pub mod ids;
+pub mod language;
 pub mod limits;
 pub mod text;
 pub mod units;

@@ -1,0 +1,23 @@
+//! Settings of the executor, read by `config` and handed in.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Settings of the executor.
+#[derive(Debug, Clone)]
+pub struct ExecutorSettings {
+    /// The executable that starts as a keeper with `keeper` as its first argument; `/proc/self/exe` for
+    /// the running one.
+    pub keeper_executable: PathBuf,
+    /// How many jobs run at the same time; `None` for one per core.
+    pub slots: Option<NonZeroUsize>,
+    /// Where artefacts, precompiled headers and the like are kept. Made if it is not there.
+    pub cache_dir: PathBuf,
+    /// The most that artefacts may take on disk.
+    pub artefact_cache_bytes: u64,
+    /// A directory of further language files; one of the same name replaces the built-in one.
+    pub languages_dir: Option<PathBuf>,
+    /// Names of protections that the operator agrees to do without. Empty is the default and means
+    /// that every one is required.
+    pub waived_protections: Vec<String>,
+}
