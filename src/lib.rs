@@ -9,5 +9,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod domain;
 pub mod executor;

@@ -5,24 +5,22 @@
 /// What is not UTF-8 at all is not held back: it will be shown as U+FFFD wherever it is cut.
 /// The rule is that of the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 pub fn incomplete_tail(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(&bytes[bytes.len().saturating_sub(4)..]) {
-        Ok(_) => 0,
-        Err(_) => {
-            // Look for the last byte that can start a character among the last three.
-            for length in 1..=bytes.len().min(3) {
-                let tail = &bytes[bytes.len() - length..];
-                if tail[0] & 0b1100_0000 == 0b1000_0000 {
-                    continue;
-                }
-                return match std::str::from_utf8(tail) {
-                    // `error_len` is `None` exactly where more bytes could complete the character.
-                    Err(error) if error.error_len().is_none() && error.valid_up_to() == 0 => length,
-                    Ok(_) | Err(_) => 0,
-                };
-            }
-            0
-        }
+    if std::str::from_utf8(&bytes[bytes.len().saturating_sub(4)..]).is_ok() {
+        return 0;
     }
+    // Look for the last byte that can start a character among the last three.
+    for length in 1..=bytes.len().min(3) {
+        let tail = &bytes[bytes.len() - length..];
+        if tail[0] & 0b1100_0000 == 0b1000_0000 {
+            continue;
+        }
+        return match std::str::from_utf8(tail) {
+            // `error_len` is `None` exactly where more bytes could complete the character.
+            Err(error) if error.error_len().is_none() && error.valid_up_to() == 0 => length,
+            Ok(_) | Err(_) => 0,
+        };
+    }
+    0
 }
 
 #[cfg(test)]

@@ -1,0 +1,324 @@
+//! Lays file, environment and flags over the defaults.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Config, Registration};
+
+/// Every setting with its meaning and default, as `codecanvas config print --defaults` prints it.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the settings in {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{} is not a settings file", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A key that no setting has.
+    #[error("there is no setting {key:?} ({origin}); the nearest is {nearest:?}")]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// Where it was given.
+        origin: String,
+        /// The key that looks most like it.
+        nearest: String,
+    },
+    /// A value of another kind than the setting has.
+    #[error("the setting {key:?} must be {expected} ({origin})")]
+    WrongKind {
+        /// The key.
+        key: String,
+        /// The kind it must have, with an article.
+        expected: &'static str,
+        /// Where it was given.
+        origin: String,
+    },
+    /// A value of the right kind that does not do.
+    #[error("wrong setting: {0}")]
+    Invalid(String),
+    /// Neither a data directory was named nor has this user a home.
+    #[error("no home directory is known for this user: name a place with --data-dir")]
+    NoHome,
+}
+
+/// Settings given by flags: key and value as text.
+pub type Overrides = Vec<(String, String)>;
+
+/// The environment of this process: what [`load`] takes.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
+/// The settings in force.
+pub fn load(
+    file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+    flags: &Overrides,
+) -> Result<Config, ConfigError> {
+    let mut settings = Layers::defaults();
+    let named_by_environment = environment.get("CODECANVAS_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from);
+    if let Some(path) = file.map(Path::to_owned).or(named_by_environment) {
+        let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let table: Table =
+            text.parse().map_err(|source| ConfigError::Syntax { path: path.clone(), source: Box::new(source) })?;
+        let mut given = Vec::new();
+        flatten("", &table, &mut given);
+        for (key, value) in given {
+            settings.set(&key, value, &format!("in {}", path.display()))?;
+        }
+    }
+    for key in settings.keys() {
+        let name = environment_name(&key);
+        let alias = (key == "database.url").then(|| environment.get("DATABASE_URL")).flatten();
+        // A variable that is set to nothing counts as not set: compose files and units write them so.
+        if let Some(text) = alias.or_else(|| environment.get(&name)).filter(|text| !text.is_empty()) {
+            settings.set_text(&key, text, &format!("environment variable {name}"))?;
+        }
+    }
+    for (key, text) in flags {
+        settings.set_text(key, text, "given as a flag")?;
+    }
+    let mut config: Config =
+        settings.table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid(one_line(&error)))?;
+    fill_in(&mut config, environment)?;
+    Ok(config)
+}
+
+/// The variable that stands for a key: `worker.slots` is `CODECANVAS_WORKER_SLOTS`.
+fn environment_name(key: &str) -> String {
+    format!("CODECANVAS_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// TOML errors span lines; a log line must not.
+fn one_line(error: &toml::de::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Puts in the defaults that depend on the machine, and checks what depends on two settings.
+fn fill_in(config: &mut Config, environment: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    if config.data_dir.as_os_str().is_empty() {
+        config.data_dir = if nix::unistd::geteuid().is_root() {
+            PathBuf::from("/var/lib/codecanvas")
+        } else if let Some(dir) = environment.get("XDG_DATA_HOME").filter(|dir| dir.starts_with('/')) {
+            Path::new(dir).join("codecanvas")
+        } else {
+            let home = environment.get("HOME").filter(|dir| dir.starts_with('/')).ok_or(ConfigError::NoHome)?;
+            Path::new(home).join(".local/share/codecanvas")
+        };
+    }
+    // Children and Postgres have another working directory.
+    config.data_dir = std::path::absolute(&config.data_dir)
+        .map_err(|error| ConfigError::Invalid(format!("data_dir cannot be made absolute: {error}")))?;
+    if config.worker.cache_dir.as_os_str().is_empty() {
+        config.worker.cache_dir = config.data_dir.join("cache");
+    }
+    if config.worker.slots == 0 {
+        config.worker.slots = std::thread::available_parallelism().map_or(1, usize::from);
+    }
+    let accounts = &config.accounts;
+    if accounts.registration == Registration::ByInvitation && accounts.invitation_code.is_none() {
+        return Err(ConfigError::Invalid(
+            "accounts.registration is \"BY_INVITATION\", so accounts.invitation_code must be set".to_owned(),
+        ));
+    }
+    if config.http.uid == 0 || config.worker.uid_base == 0 {
+        return Err(ConfigError::Invalid("http.uid and worker.uid_base must not be 0, which is root".to_owned()));
+    }
+    Ok(())
+}
+
+/// The settings while they are laid over each other. Each key of the defaults is there, with a
+/// value of the kind that it must have.
+struct Layers {
+    table: Table,
+}
+
+impl Layers {
+    fn defaults() -> Self {
+        Self { table: DEFAULTS.parse().expect("the built-in defaults are TOML, a test reads them") }
+    }
+
+    fn keys(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        flatten("", &self.table, &mut all);
+        all.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// The place of a value by its dotted key; tables have none.
+    fn slot(&mut self, key: &str) -> Option<&mut Value> {
+        let mut parts = key.split('.');
+        let mut value = self.table.get_mut(parts.next()?)?;
+        for part in parts {
+            value = value.as_table_mut()?.get_mut(part)?;
+        }
+        (!value.is_table()).then_some(value)
+    }
+
+    fn unknown(&self, key: &str, origin: &str) -> ConfigError {
+        let nearest = self
+            .keys()
+            .into_iter()
+            .min_by_key(|known| {
+                // A forgotten table name is the commonest slip: "slots" for "worker.slots".
+                let last = known.rsplit('.').next().unwrap_or(known);
+                strsim::damerau_levenshtein(known, key).min(strsim::damerau_levenshtein(last, key) + 1)
+            })
+            .unwrap_or_default();
+        ConfigError::UnknownKey { key: key.to_owned(), origin: origin.to_owned(), nearest }
+    }
+
+    fn set(&mut self, key: &str, value: Value, origin: &str) -> Result<(), ConfigError> {
+        let Some(slot) = self.slot(key) else { return Err(self.unknown(key, origin)) };
+        if !slot.same_type(&value) {
+            return Err(wrong_kind(key, slot, origin));
+        }
+        *slot = value;
+        Ok(())
+    }
+
+    fn set_text(&mut self, key: &str, text: &str, origin: &str) -> Result<(), ConfigError> {
+        let Some(slot) = self.slot(key) else { return Err(self.unknown(key, origin)) };
+        let value = match slot {
+            Value::String(_) => Some(Value::String(text.to_owned())),
+            Value::Integer(_) => text.parse().ok().map(Value::Integer),
+            Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+            Value::Array(_) => Some(Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(|item| Value::String(item.to_owned()))
+                    .collect(),
+            )),
+            Value::Float(_) | Value::Datetime(_) | Value::Table(_) => None,
+        };
+        match value {
+            Some(value) => {
+                *slot = value;
+                Ok(())
+            }
+            None => Err(wrong_kind(key, slot, origin)),
+        }
+    }
+}
+
+fn wrong_kind(key: &str, slot: &Value, origin: &str) -> ConfigError {
+    let expected = match slot {
+        Value::String(_) => "a text in quotes",
+        Value::Integer(_) => "a whole number",
+        Value::Boolean(_) => "true or false",
+        Value::Array(_) => "a list",
+        Value::Float(_) | Value::Datetime(_) | Value::Table(_) => "something else",
+    };
+    ConfigError::WrongKind { key: key.to_owned(), expected, origin: origin.to_owned() }
+}
+
+/// Lists the values below a table with their dotted keys.
+fn flatten(prefix: &str, table: &Table, into: &mut Vec<(String, Value)>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            Value::Table(inner) => flatten(&key, inner, into),
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => into.push((key, value.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        std::fs::write(&path, file).unwrap();
+        let own = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        let mut environment: BTreeMap<String, String> = environment.iter().map(own).collect();
+        environment.insert("HOME".to_owned(), "/home/ada".to_owned());
+        load(Some(&path), &environment, &flags.iter().map(own).collect())
+    }
+
+    #[test]
+    fn the_defaults_are_complete() {
+        let config = with("", &[], &[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:10100");
+        assert!(config.worker.slots > 0);
+        assert!(config.worker.cache_dir.starts_with(&config.data_dir));
+        assert_eq!(config.database.url, None);
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let file = "listen = '127.0.0.1:1'\n[worker]\nslots = 1\nuid_base = 70000\n";
+        let environment = [("CODECANVAS_LISTEN", "127.0.0.1:2"), ("CODECANVAS_WORKER_SLOTS", "2")];
+        let config = with(file, &environment, &[("listen", "127.0.0.1:3")]).unwrap();
+        assert_eq!(config.listen.port(), 3);
+        assert_eq!(config.worker.slots, 2);
+        assert_eq!(config.worker.uid_base, 70000);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        for (file, nearest) in [
+            ("listne = 'x'", "listen"),
+            ("[worker]\nslot = 1", "worker.slots"),
+            ("slots = 1", "worker.slots"),
+            ("[quota.guest]\nruning = 1", "quota.guest.running"),
+        ] {
+            let message = with(file, &[], &[]).unwrap_err().to_string();
+            assert!(message.ends_with(&format!("the nearest is {nearest:?}")), "{message}");
+        }
+        assert!(matches!(with("", &[], &[("no.such", "1")]), Err(ConfigError::UnknownKey { .. })));
+    }
+
+    #[test]
+    fn wrong_values_name_their_key() {
+        for (file, environment, key) in [
+            ("listen = 10100", None, "listen"),
+            ("listen = 'here'", None, "listen"),
+            ("worker = 3", None, "worker"),
+            ("[worker]\nslots = -1", None, "slots"),
+            ("[worker]\nlease = 'soon'", None, "lease"),
+            ("", Some(("CODECANVAS_WORKER_SLOTS", "many")), "worker.slots"),
+            ("", Some(("CODECANVAS_ACCOUNTS_GUESTS", "yes")), "accounts.guests"),
+            ("[accounts]\nregistration = 'BY_INVITATION'", None, "accounts.invitation_code"),
+        ] {
+            let message = with(file, environment.as_slice(), &[]).unwrap_err().to_string();
+            assert!(message.contains(key) && !message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn database_url_comes_from_its_usual_variable() {
+        let config = with("", &[("DATABASE_URL", "postgres://x/y")], &[]).unwrap();
+        assert_eq!(config.database.url.unwrap().expose(), "postgres://x/y");
+        assert_eq!(with("", &[("DATABASE_URL", "")], &[]).unwrap().database.url, None);
+    }
+
+    #[test]
+    fn lists_in_the_environment_are_separated_by_commas() {
+        let config = with("", &[("CODECANVAS_HTTP_ALLOWED_ORIGINS", "https://a.example, https://b.example")], &[]);
+        assert_eq!(config.unwrap().http.allowed_origins, ["https://a.example", "https://b.example"]);
+    }
+}
