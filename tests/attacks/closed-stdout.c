@@ -1,0 +1,12 @@
+/*
+ * attack: closes its output and goes on
+ * expect: OK
+ */
+#include "attack.h"
+
+int main(void)
+{
+    close(1);
+    close(2);
+    return printf("nobody hears this\n") < 0;
+}
