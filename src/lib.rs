@@ -9,6 +9,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod executor;
+pub mod service;
+pub mod store;

@@ -4,17 +4,22 @@
 //! checked where they are made; behind that nobody checks again.
 //!
 //! - [`ids`]: one newtype per kind of row, written `sub_0192…` outside
+//! - [`user`], [`course`]: people and courses, what their names may be
+//! - [`page`]: pages of long lists
 //! - [`units`]: sizes in bytes
 //! - [`language`]: a language as submitters see it
 //! - [`limits`]: what a step may use
 //! - [`verdict`]: states, verdicts, step kinds, streams
 //! - [`event`]: the log of an attempt
-//! - [`text`]: cutting byte streams between characters
+//! - [`text`]: what names may hold; cutting byte streams between characters
 
+pub mod course;
 pub mod event;
 pub mod ids;
 pub mod language;
 pub mod limits;
+pub mod page;
 pub mod text;
 pub mod units;
+pub mod user;
 pub mod verdict;

@@ -1,0 +1,53 @@
+//! The use cases, shared by GraphQL, plain HTTP and the command line.
+//!
+//! A use case takes [`Services`], the [`Viewer`](crate::auth::Viewer) and its input; checks the
+//! input, the policy and the throttles; does its work in one transaction; and answers with domain
+//! types or an [`Error`] that a student understands. SQL is in [`crate::store`].
+
+mod error;
+mod throttle;
+
+pub use error::{BoxError, Error};
+pub use throttle::{Rate, Settings as ThrottleSettings, Throttles};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, PgTransaction, Postgres};
+
+use crate::auth::password::{self, Passwords};
+
+/// What the use cases depend on. One per process, behind an `Arc`.
+#[derive(Debug)]
+pub struct Services {
+    /// Connections to Postgres.
+    pub pool: PgPool,
+    /// What the operator decided.
+    pub settings: Settings,
+    /// Who tried what how often.
+    pub throttles: Throttles,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+}
+
+/// What the operator decided, as far as the use cases depend on it.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Limits on what could be guessed.
+    pub throttles: ThrottleSettings,
+}
+
+impl Services {
+    /// Connects the use cases with their surroundings. Computes one password hash.
+    pub fn new(pool: PgPool, settings: Settings) -> Result<Self, password::Error> {
+        Ok(Self { throttles: Throttles::new(settings.throttles), passwords: Passwords::new()?, pool, settings })
+    }
+
+    /// A connection for reading.
+    pub async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// A transaction. It is rolled back where it is dropped.
+    pub async fn begin(&self) -> Result<PgTransaction<'static>, Error> {
+        Ok(self.pool.begin().await?)
+    }
+}
