@@ -1,1 +1,33 @@
-//! Sandbox.
+//! Single-use boxes for untrusted programs.
+//!
+//! A worker starts a [`Keeper`] per slot, a process of the same executable without threads. The keeper
+//! always holds one *armed* box: namespaces, mounts, cgroup and pid 1 are there before the request, so a step costs about a
+//! fork and an exec.
+//!
+//! ```text
+//!  worker ──socket──▶ keeper ──▶ box: pid 1 ──▶ the step's main process
+//! ```
+//!
+//! [`message`] says what travels over the socket; [`StepSpec`] is what to run and [`Outcome`] what came of it: facts only.
+//! `main` must call `keeper_main` before it starts any thread if [`is_keeper`].
+
+pub mod message;
+pub mod probe;
+
+mod handle;
+mod layout;
+mod outcome;
+mod spec;
+mod sys;
+
+pub use handle::{KEEPER_ROLE, Keeper, THIS_EXECUTABLE};
+pub use layout::{
+    Access, BoxLayout, CgroupSettings, DEFAULT_ETC_FILES, DEFAULT_FIRST_UID, Identity, Mount, USER_NAMESPACE_UID,
+};
+pub use outcome::{Ended, Outcome, Signal, StopReason};
+pub use spec::{StepLimits, StepSpec};
+
+/// Whether this process was started to be a keeper: then `main` calls `keeper_main` first of all.
+pub fn is_keeper() -> bool {
+    std::env::args_os().nth(1).is_some_and(|role| role == KEEPER_ROLE)
+}
