@@ -9,6 +9,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod attack;
 pub mod auth;
 pub mod config;
 pub mod domain;
