@@ -68,14 +68,12 @@ CREATE TABLE attempts (
     queued_at           timestamptz NOT NULL DEFAULT now(),
     started_at          timestamptz,
     finished_at         timestamptz,
-    next_sequence       integer NOT NULL DEFAULT 1,
     UNIQUE (submission_id, number),
     CONSTRAINT verdict_iff_finished CHECK ((verdict IS NOT NULL) = (state = 'FINISHED')),
     CONSTRAINT finished_at_iff_finished CHECK ((finished_at IS NOT NULL) = (state = 'FINISHED'))
 );
-CREATE INDEX attempts_requested_by ON attempts (requested_by);
+CREATE INDEX attempts_requested_by ON attempts (requested_by, queued_at);
 COMMENT ON TABLE attempts IS 'Executions of submissions.';
-COMMENT ON COLUMN attempts.next_sequence IS 'The sequence that the next event of this attempt gets.';
 
 CREATE TABLE steps (
     attempt_id         uuid NOT NULL REFERENCES attempts ON DELETE CASCADE,
@@ -152,6 +150,8 @@ CREATE TABLE queue (
     user_id             uuid NOT NULL REFERENCES users ON DELETE CASCADE,
     language            text NOT NULL,
     turn                bigint NOT NULL,
+    running_quota       integer NOT NULL CHECK (running_quota > 0),
+    next_sequence       integer NOT NULL DEFAULT 1 CHECK (next_sequence > 0),
     tries               integer NOT NULL DEFAULT 0,
     enqueued_at         timestamptz NOT NULL DEFAULT now(),
     cancel_requested_at timestamptz,
@@ -165,6 +165,8 @@ CREATE INDEX queue_leased ON queue (lease_expires_at) WHERE lease_id IS NOT NULL
 CREATE INDEX queue_user ON queue (user_id);
 COMMENT ON TABLE queue IS 'Attempts that wait or run.';
 COMMENT ON COLUMN queue.turn IS 'Fair order: a user''s nth waiting attempt has a turn n behind the front, so users are served in turn.';
+COMMENT ON COLUMN queue.running_quota IS 'How many attempts of the user may run at once.';
+COMMENT ON COLUMN queue.next_sequence IS 'The sequence that the next event of the attempt gets; whoever appends to the log updates this row first.';
 COMMENT ON COLUMN queue.tries IS 'How often a worker claimed it and was lost.';
 
 CREATE TABLE activity (

@@ -11,14 +11,18 @@
 //! - [`limits`]: what a step may use
 //! - [`verdict`]: states, verdicts, step kinds, streams
 //! - [`event`]: the log of an attempt
+//! - [`submission`]: what a person handed in
+//! - [`attempt`]: its executions and their steps
 //! - [`text`]: what names may hold; cutting byte streams between characters
 
+pub mod attempt;
 pub mod course;
 pub mod event;
 pub mod ids;
 pub mod language;
 pub mod limits;
 pub mod page;
+pub mod submission;
 pub mod text;
 pub mod units;
 pub mod user;

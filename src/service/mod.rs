@@ -5,6 +5,7 @@
 //! types or an [`Error`] that a student understands. SQL is in [`crate::store`].
 
 mod error;
+pub mod input;
 mod throttle;
 
 pub use error::{BoxError, Error};

@@ -1,0 +1,150 @@
+//! One execution of a submission, and its steps.
+
+use chrono::{DateTime, Utc};
+
+use super::ids::{AttemptId, CourseId, SubmissionId, UserId};
+use super::limits::Limits;
+use super::units::Bytes;
+use super::verdict::{AttemptState, StepKind, Verdict};
+
+/// One execution of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Sorts by time of creation.
+    pub id: AttemptId,
+    /// What is executed.
+    pub submission_id: SubmissionId,
+    /// 1 for the first of its submission.
+    pub number: i32,
+    /// Who asked for it.
+    pub requested_by: UserId,
+    /// How far it is.
+    pub state: AttemptState,
+    /// How it ended; `None` until it has.
+    pub verdict: Option<Verdict>,
+    /// What the worker's toolchain answered for its version; `None` until it has ended.
+    pub language_version: Option<String>,
+    /// When it was asked for.
+    pub queued_at: DateTime<Utc>,
+    /// When a worker took it, by Postgres' clock.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended, by Postgres' clock.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// One sandboxed process tree of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Of which attempt.
+    pub attempt_id: AttemptId,
+    /// Which part.
+    pub kind: StepKind,
+    /// The limits in force.
+    pub limits: Limits,
+    /// How it ended; `None` until it has. The figures below are `None` until then, too.
+    pub verdict: Option<Verdict>,
+    /// The exit code, unless a signal ended it or it never started.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it, without SIG.
+    pub signal: Option<String>,
+    /// Processor time of the whole process tree in milliseconds.
+    pub cpu_time_ms: Option<i32>,
+    /// Time on the clock in milliseconds.
+    pub wall_time_ms: Option<i32>,
+    /// Peak of the whole process tree.
+    pub peak_memory: Option<Bytes>,
+    /// For people: which limit was hit and what was measured.
+    pub reason: Option<String>,
+    /// Whether an earlier compilation of the same input was reused.
+    pub is_cached: bool,
+    /// Standard output; empty until the step has ended.
+    pub stdout: Output,
+    /// Standard error; empty until the step has ended.
+    pub stderr: Output,
+}
+
+/// A stored stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// What is kept of it.
+    pub bytes: Vec<u8>,
+    /// All that was written.
+    pub total: Bytes,
+}
+
+impl Output {
+    /// Whether more was written than is kept.
+    pub fn is_truncated(&self) -> bool {
+        self.total.0 > self.bytes.len() as u64
+    }
+}
+
+/// A change of state of an attempt, in the feed of its author and of its course.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// Where the feed goes on behind this one.
+    pub cursor: ActivityCursor,
+    /// When it was recorded, by Postgres' clock.
+    pub at: DateTime<Utc>,
+    /// Which attempt.
+    pub attempt_id: AttemptId,
+    /// Of which submission.
+    pub submission_id: SubmissionId,
+    /// Made by whom.
+    pub author_id: UserId,
+    /// In which course.
+    pub course_id: Option<CourseId>,
+    /// The state it came into.
+    pub state: AttemptState,
+    /// Its verdict, where that state is FINISHED.
+    pub verdict: Option<Verdict>,
+}
+
+/// A place in a feed: the transaction that wrote the row, then the row.
+///
+/// Transactions commit in another order than they take their numbers. A reader takes only rows of
+/// transactions that are older than all running ones, so nothing can appear behind a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ActivityCursor {
+    /// Postgres' 64-bit transaction number.
+    pub transaction: u64,
+    /// The row's number.
+    pub row: i64,
+}
+
+impl std::fmt::Display for ActivityCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:x}.{:x}", self.transaction, self.row)
+    }
+}
+
+/// The text is not a cursor that this server gave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor of this list")]
+pub struct InvalidCursor;
+
+impl std::str::FromStr for ActivityCursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let (transaction, row) = text.split_once('.').ok_or(InvalidCursor)?;
+        Ok(Self {
+            transaction: u64::from_str_radix(transaction, 16).map_err(|_| InvalidCursor)?,
+            row: i64::from_str_radix(row, 16).map_err(|_| InvalidCursor)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_as_itself() {
+        let cursor = ActivityCursor { transaction: 0x1_0000_0001, row: 77 };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for wrong in ["", ".", "1", "1.", ".1", "g.1", "1.1.1", "11111111111111111.1"] {
+            assert_eq!(wrong.parse::<ActivityCursor>(), Err(InvalidCursor), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a person handed in, and what is known of it.
+
+use chrono::{DateTime, Utc};
+
+use super::ids::{AttemptId, CourseId, SubmissionId, UserId};
+use super::verdict::{AttemptState, Verdict};
+
+/// What a person handed in. It never changes; each execution of it is an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Sorts by time of creation.
+    pub id: SubmissionId,
+    /// Who handed it in.
+    pub author_id: UserId,
+    /// The course it was made in; `None` for private runs.
+    pub course_id: Option<CourseId>,
+    /// The language's name, aliases resolved.
+    pub language: String,
+    /// Which of the files is compiled or run first.
+    pub main_path: String,
+    /// Standard input, exactly.
+    pub stdin: Vec<u8>,
+    /// Arguments of the program.
+    pub arguments: Vec<String>,
+    /// Whether standard input stays open for what is typed.
+    pub is_interactive: bool,
+    /// When it was handed in.
+    pub created_at: DateTime<Utc>,
+    /// The newest attempt asked for by the author.
+    pub counted_attempt_id: AttemptId,
+    /// How far that attempt is.
+    pub counted_state: AttemptState,
+    /// How that attempt ended; `None` until it has.
+    pub counted_verdict: Option<Verdict>,
+}
+
+/// A file of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Relative, normalised, without `..`.
+    pub path: String,
+    /// Its contents.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of the contents.
+    pub sha256: Vec<u8>,
+}
+
+impl StoredFile {
+    /// The contents as text; `None` where they are not UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.bytes).ok()
+    }
+}
+
+/// The change of one file between two submissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDiff {
+    /// Which file.
+    pub path: String,
+    /// In unified format with three lines of context; one line saying so where a side is not text.
+    pub unified: String,
+    /// Lines that only the newer one has.
+    pub added_lines: usize,
+    /// Lines that only the older one has.
+    pub removed_lines: usize,
+}
