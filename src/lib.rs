@@ -14,5 +14,6 @@ pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod executor;
+pub mod postgres;
 pub mod service;
 pub mod store;

@@ -4,3 +4,5 @@
 //! or commit one. Reading functions take the [`Viewer`](crate::auth::Viewer) and decide in their
 //! `WHERE` which rows exist for them. What is expected, such as a name that is taken, is a value; an
 //! error means that the database failed.
+
+pub mod schema;

@@ -1,1 +1,7 @@
-//! Integration tests.
+//! Integration tests: the real Postgres, the real sandbox, the real HTTP and WebSocket server.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "tests look at the database and start the executable")]
+#![allow(missing_docs, reason = "tests are sentences")]
+
+mod schema;
+mod support;
