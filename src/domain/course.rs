@@ -42,8 +42,8 @@ pub struct Course {
     pub id: CourseId,
     /// What it is called.
     pub title: String,
-    /// What students type to join. Only its teachers may see it.
-    pub join_code: String,
+    /// What students type to join; `None` unless the viewer is its teacher.
+    pub join_code: Option<String>,
     /// Since when.
     pub created_at: DateTime<Utc>,
     /// Since when nothing can be handed in; `None` while it is open.

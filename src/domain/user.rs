@@ -92,14 +92,19 @@ impl Username {
         if text.len() > 40 {
             return Err(InvalidText::TooLong { characters: 40 });
         }
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(is_plain) {
+        if !Self::is_well_formed(text) {
             return Err(InvalidText::NotAUsername);
         }
         if text.to_ascii_lowercase().starts_with(Self::GUEST_PREFIX) {
             return Err(InvalidText::Reserved);
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// Whether an account can have this name, a guest's included.
+    pub fn is_well_formed(text: &str) -> bool {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        text.len() <= 40 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_plain)
     }
 
     /// The name of a guest; unique as far as the id is.

@@ -9,12 +9,19 @@ use crate::domain::page::InvalidPage;
 /// How long to wait when nothing better is known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// What Postgres answers to a NUL in a `text`: the one character of Rust's strings that it cannot
+/// keep. Appendix A of its manual, `character_not_in_repertoire`.
+const NUL_IN_TEXT: &str = "22021";
+
 /// Why a use case refused. `Display` is for the person who asked: it holds no detail of the server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nobody is signed in, or the credential has ended.
     #[error("Please sign in first.")]
     Unauthenticated,
+    /// No account has this name and this password. Which of the two is wrong is not told.
+    #[error("The username or the password is wrong.")]
+    WrongCredentials,
     /// The viewer may see it but not do that.
     #[error("{0}")]
     Forbidden(Cow<'static, str>),
@@ -61,7 +68,7 @@ impl Error {
     /// The stable code of the contract.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Unauthenticated | Self::WrongCredentials => "UNAUTHENTICATED",
             Self::Forbidden(_) => "FORBIDDEN",
             Self::NotFound(_) => "NOT_FOUND",
             Self::InvalidInput { .. } => "INVALID_INPUT",
@@ -77,6 +84,7 @@ impl Error {
         match self {
             Self::RateLimited { retry_after, .. } | Self::Overloaded { retry_after, .. } => Some(*retry_after),
             Self::Unauthenticated
+            | Self::WrongCredentials
             | Self::Forbidden(_)
             | Self::NotFound(_)
             | Self::InvalidInput { .. }
@@ -108,6 +116,10 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.is_some_and(|code| code == NUL_IN_TEXT) {
+            return Self::invalid("", "Text must not contain NUL characters.");
+        }
         // These pass by themselves: the pool is used up, or Postgres restarts. Every other kind is a
         // mistake of ours.
         if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) || is_restart(&error) {

@@ -4,9 +4,13 @@
 //! input, the policy and the throttles; does its work in one transaction; and answers with domain
 //! types or an [`Error`] that a student understands. SQL is in [`crate::store`].
 
+pub mod admin;
 mod error;
 pub mod input;
+pub mod people;
+pub mod sessions;
 mod throttle;
+pub mod tokens;
 
 pub use error::{BoxError, Error};
 pub use throttle::{Rate, Settings as ThrottleSettings, Throttles};
@@ -15,6 +19,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, PgTransaction, Postgres};
 
 use crate::auth::password::{self, Passwords};
+use crate::config::{Accounts, Config, Queue, Quotas};
 
 /// What the use cases depend on. One per process, behind an `Arc`.
 #[derive(Debug)]
@@ -30,10 +35,27 @@ pub struct Services {
 }
 
 /// What the operator decided, as far as the use cases depend on it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
+    /// Who may have an account.
+    pub accounts: Accounts,
+    /// What one user may ask for at the same time.
+    pub quota: Quotas,
+    /// What all users may ask for at the same time.
+    pub queue: Queue,
     /// Limits on what could be guessed.
     pub throttles: ThrottleSettings,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            accounts: config.accounts.clone(),
+            quota: config.quota,
+            queue: config.queue,
+            throttles: ThrottleSettings::default(),
+        }
+    }
 }
 
 impl Services {

@@ -6,3 +6,35 @@
 //! error means that the database failed.
 
 pub mod schema;
+pub mod rights;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
+
+/// A pattern for `LIKE` that matches what begins with `text`, taken literally.
+fn prefix_pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Whether the database refused a row because of that constraint or unique index.
+fn violates(error: &sqlx::Error, constraint: &str) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) == Some(constraint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_taken_literally() {
+        assert_eq!(prefix_pattern(r"50%_\a"), r"50\%\_\\a%");
+    }
+}

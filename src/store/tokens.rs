@@ -1,0 +1,155 @@
+//! Access tokens: named credentials for scripts.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, query, query_as};
+
+use super::sessions::Recognised;
+use crate::auth::secret::Digest;
+use crate::auth::{Credential, Viewer};
+use crate::domain::ids::{AccessTokenId, UserId};
+use crate::domain::user::{AccessToken, SiteRole};
+
+/// Adds a token of the viewer's, unless they have `most` already: then `None`.
+pub async fn insert(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    name: &str,
+    secret: &Digest,
+    expires_at: Option<DateTime<Utc>>,
+    most: i64,
+) -> sqlx::Result<Option<AccessToken>> {
+    query_as!(
+        AccessToken,
+        r#"
+        INSERT INTO access_tokens (id, user_id, name, secret_sha256, expires_at)
+        SELECT $1, $2, $3, $4, $5
+        WHERE (SELECT count(*) FROM access_tokens WHERE user_id = $2) < $6
+        RETURNING id, user_id, name, created_at, last_used_at, expires_at
+        "#,
+        AccessTokenId::new() as AccessTokenId,
+        viewer.user_id as UserId,
+        name,
+        secret,
+        expires_at,
+        most,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Whose token that secret is, unless it has ended.
+pub async fn find_viewer(conn: &mut PgConnection, secret: &Digest) -> sqlx::Result<Option<Recognised>> {
+    let row = query!(
+        r#"
+        SELECT
+            access_tokens.id, users.id AS user_id, users.username, users.role AS "role: SiteRole",
+            access_tokens.expires_at,
+            coalesce(access_tokens.last_used_at < now() - interval '1 minute', true) AS "is_touch_due!"
+        FROM access_tokens
+        JOIN users ON users.id = access_tokens.user_id
+        WHERE access_tokens.secret_sha256 = $1
+            AND (access_tokens.expires_at IS NULL OR access_tokens.expires_at > now())
+        "#,
+        secret,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Recognised {
+        viewer: Viewer {
+            user_id: row.user_id.into(),
+            username: row.username,
+            role: row.role,
+            credential: Credential::AccessToken(row.id.into()),
+            expires_at: row.expires_at,
+        },
+        is_touch_due: row.is_touch_due,
+    }))
+}
+
+/// The role that the owner of this token has now. `None` where the token has ended.
+pub async fn find_role(conn: &mut PgConnection, id: AccessTokenId) -> sqlx::Result<Option<SiteRole>> {
+    let row = query!(
+        r#"
+        SELECT users.role AS "role: SiteRole"
+        FROM access_tokens
+        JOIN users ON users.id = access_tokens.user_id
+        WHERE access_tokens.id = $1
+            AND (access_tokens.expires_at IS NULL OR access_tokens.expires_at > now())
+        "#,
+        id as AccessTokenId,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| row.role))
+}
+
+/// Notes that the token was used.
+pub async fn touch(conn: &mut PgConnection, id: AccessTokenId) -> sqlx::Result<()> {
+    // Of many requests at once only the first writes.
+    query!(
+        r#"
+        UPDATE access_tokens
+        SET last_used_at = now()
+        WHERE id = $1
+            AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+        "#,
+        id as AccessTokenId,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The viewer's own tokens, newest first; also those that have ended, until they are cleaned up.
+pub async fn list(conn: &mut PgConnection, viewer: &Viewer) -> sqlx::Result<Vec<AccessToken>> {
+    query_as!(
+        AccessToken,
+        r#"
+        SELECT id, user_id, name, created_at, last_used_at, expires_at
+        FROM access_tokens
+        WHERE user_id = $1
+        ORDER BY id DESC
+        "#,
+        viewer.user_id as UserId,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// One of the viewer's own tokens.
+pub async fn find(conn: &mut PgConnection, viewer: &Viewer, id: AccessTokenId) -> sqlx::Result<Option<AccessToken>> {
+    query_as!(
+        AccessToken,
+        r#"
+        SELECT id, user_id, name, created_at, last_used_at, expires_at
+        FROM access_tokens
+        WHERE id = $1
+            AND user_id = $2
+        "#,
+        id as AccessTokenId,
+        viewer.user_id as UserId,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Revokes one of the user's tokens. Whether there was one.
+pub async fn delete(conn: &mut PgConnection, user: UserId, id: AccessTokenId) -> sqlx::Result<bool> {
+    let done = query!("DELETE FROM access_tokens WHERE id = $1 AND user_id = $2", id as AccessTokenId, user as UserId)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Revokes all tokens of a user.
+pub async fn delete_all(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    query!("DELETE FROM access_tokens WHERE user_id = $1", user as UserId).execute(conn).await?;
+    Ok(())
+}
+
+/// Forgets tokens that ended by themselves more than a week ago: until then their owner sees why a
+/// script stopped working. Returns how many.
+pub async fn delete_expired(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let done = query!("DELETE FROM access_tokens WHERE expires_at < now() - interval '7 days'").execute(conn).await?;
+    Ok(done.rows_affected())
+}
