@@ -11,9 +11,12 @@
 
 pub mod attack;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod executor;
+pub mod lifecycle;
 pub mod postgres;
 pub mod service;
 pub mod store;
+pub mod telemetry;

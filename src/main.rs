@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
+use codecanvas::cli;
 use codecanvas::postgres::launcher;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     // Roles that codecanvas starts itself come first: they must be entered before any thread exists.
-    match arguments.split_first() {
-        Some((role, rest)) if role == launcher::ROLE => launcher::main(rest),
-        _ => ExitCode::FAILURE,
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|role| role == launcher::ROLE) {
+        return launcher::main(&arguments.collect::<Vec<_>>());
     }
+    cli::main()
 }

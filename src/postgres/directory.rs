@@ -1,5 +1,6 @@
 //! What the embedded Postgres keeps in the data directory, and who may touch it.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
@@ -55,8 +56,8 @@ impl Directory {
         let mut socket_dir = root.join("run");
         if socket_dir.as_os_str().len() + SOCKET_NAME.len() > SOCKET_PATH_MAX {
             let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
-            let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            socket_dir = Path::new("/tmp").join(format!("codecanvas-{short}"));
+            let short = digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
+            socket_dir = Path::new("/tmp").join(format!("codecanvas-{short:016x}"));
         }
         let directory = Self { cluster: root.join("postgres"), socket_dir, root, owner };
         directory.make_owned(&directory.socket_dir, mode)?;
@@ -151,10 +152,10 @@ impl Directory {
         }
         self.make_owned(&fresh, 0o700)?;
         let password = generate_password();
-        self.write_private(&self.password_path(), &password, None)?;
+        write_private(&self.password_path(), &password, None)?;
         // initdb runs as the owner, who may not read ours.
         let handed_over = self.socket_dir.join("initdb.password");
-        self.write_private(&handed_over, &password, self.owner)?;
+        write_private(&handed_over, &password, self.owner)?;
         let mut arguments: Vec<_> = ["-D".into(), fresh.as_os_str().to_owned()].into();
         let mut pwfile = std::ffi::OsString::from("--pwfile=");
         pwfile.push(&handed_over);
@@ -183,25 +184,6 @@ impl Directory {
         }
         fs::rename(&fresh, &self.cluster).map_err(file_error("put in place", &self.cluster))?;
         File::open(&self.root).and_then(|root| root.sync_all()).map_err(file_error("save", &self.root))
-    }
-
-    fn write_private(&self, path: &Path, text: &str, owner: Option<Owner>) -> Result<(), PostgresError> {
-        // Never through a link that was there before.
-        let temporary = path.with_extension("tmp");
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(file_error("remove", &temporary)(error)),
-            Ok(()) | Err(_) => {}
-        }
-        let write = || {
-            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
-            file.write_all(text.as_bytes())?;
-            if let Some(owner) = owner {
-                std::os::unix::fs::fchown(&file, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
-            }
-            file.sync_all()?;
-            fs::rename(&temporary, path)
-        };
-        write().map_err(file_error("write", path))
     }
 
     /// Where the server is, with the password.
@@ -247,10 +229,29 @@ impl Directory {
     }
 }
 
+/// Writes a file that only `owner` (`None`: this user) can read.
+fn write_private(path: &Path, text: &str, owner: Option<Owner>) -> Result<(), PostgresError> {
+    // Never through a link that was there before.
+    let temporary = path.with_extension("tmp");
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(file_error("remove", &temporary)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let write = || {
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        if let Some(owner) = owner {
+            std::os::unix::fs::fchown(&file, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
+        }
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(file_error("write", path))
+}
+
 /// 256 bits in hexadecimal digits.
 fn generate_password() -> String {
-    let bytes: [u8; 32] = rand::random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }
 
 /// A path as the value of a URL parameter (RFC 3986, section 2.3).
@@ -260,7 +261,7 @@ fn percent_encoded(bytes: &[u8]) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            write!(text, "%{byte:02X}").expect("a String takes everything");
         }
     }
     text

@@ -34,7 +34,7 @@ use tokio::process::Child;
 pub use self::binaries::{Binaries, MINIMUM_MAJOR};
 use self::directory::Directory;
 use self::launcher::Launcher;
-use crate::config::Secret;
+use crate::config::{Config, Secret};
 
 /// Why there is no embedded Postgres.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,30 @@ pub struct Settings {
     pub max_connections: u32,
 }
 
+impl Settings {
+    /// The embedded Postgres of the service.
+    pub fn new(config: &Config) -> Result<Self, PostgresError> {
+        let executable = std::env::current_exe().map_err(|source| PostgresError::File {
+            action: "find",
+            path: PathBuf::from("/proc/self/exe"),
+            source,
+        })?;
+        Ok(Self {
+            data_dir: config.data_dir.clone(),
+            bin: config.database.postgres_bin.clone(),
+            executable,
+            is_durable: true,
+            // Several api and worker processes with their pools, and room for people.
+            max_connections: config.database.max_connections.saturating_mul(4).max(100),
+        })
+    }
+}
+
+/// Where the Postgres of a running service is, for commands beside it.
+pub fn url(settings: &Settings) -> Result<Secret, PostgresError> {
+    Directory::open(settings)?.url()
+}
+
 /// A running embedded Postgres. It ends with [`Cluster::stop`], and with the thread that started it.
 #[derive(Debug)]
 pub struct Cluster {
@@ -164,16 +188,14 @@ impl Cluster {
         loop {
             let log_start = directory.log_length();
             let child = spawn(&directory, &binaries, &launcher, settings)?;
-            match until_ready(child, directory.cluster()).await {
-                Ok((child, pid)) => return Ok(Self { child, pid, url: directory.url()?, _lock: lock }),
-                Err(_) => {
-                    let said = directory.log_since(log_start);
-                    if !recover::is_leftover(&said) || Instant::now() > deadline {
-                        return Err(PostgresError::Start { message: last_line(&said), log: directory.log_path() });
-                    }
-                    tokio::time::sleep(POLL * 10).await;
-                }
+            if let Some((child, pid)) = until_ready(child, directory.cluster()).await {
+                return Ok(Self { child, pid, url: directory.url()?, _lock: lock });
             }
+            let said = directory.log_since(log_start);
+            if !recover::is_leftover(&said) || Instant::now() > deadline {
+                return Err(PostgresError::Start { message: last_line(&said), log: directory.log_path() });
+            }
+            tokio::time::sleep(POLL * 10).await;
         }
     }
 
@@ -242,20 +264,20 @@ fn spawn(
         .map_err(|source| PostgresError::File { action: "run", path: settings.executable.clone(), source })
 }
 
-/// Waits until the server says in its pid file that it is ready. Fails when it ends before.
+/// Waits until the server says in its pid file that it is ready. `None` when it ends before.
 ///
 /// There is no time limit: a large cluster may take minutes to recover.
-async fn until_ready(mut child: Child, cluster: &Path) -> Result<(Child, i32), Option<ExitStatus>> {
+async fn until_ready(mut child: Child, cluster: &Path) -> Option<(Child, i32)> {
     let started = Instant::now();
     let mut is_told = false;
     // The launcher becomes the server by exec, so that the process id stays.
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).ok_or(None)?;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok())?;
     loop {
-        if let Ok(Some(status)) = child.try_wait() {
-            return Err(Some(status));
+        if let Ok(Some(_)) = child.try_wait() {
+            return None;
         }
         if recover::PidFile::read(cluster).is_some_and(|file| file.pid == pid && file.is_ready) {
-            return Ok((child, pid));
+            return Some((child, pid));
         }
         if !is_told && started.elapsed() > Duration::from_secs(5) {
             is_told = true;

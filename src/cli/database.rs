@@ -1,0 +1,51 @@
+//! The database of a command: the one that was named, or the embedded one, whether it runs or not.
+
+use sqlx::PgPool;
+
+use crate::config::Config;
+use crate::postgres::{self, Cluster, PostgresError};
+use crate::store::schema;
+
+/// A connection to the database that the settings name.
+#[derive(Debug)]
+pub struct OpenDatabase {
+    /// Its connections.
+    pub pool: PgPool,
+    cluster: Option<Cluster>,
+}
+
+impl OpenDatabase {
+    /// Connects. Without a URL that is the embedded Postgres: of the service if that runs, else started
+    /// for as long as the command lasts.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let (url, cluster) = if let Some(url) = &config.database.url {
+            (url.clone(), None)
+        } else {
+            let settings = postgres::Settings::new(config)?;
+            match Cluster::start(&settings).await {
+                Ok(cluster) => (cluster.url().clone(), Some(cluster)),
+                Err(PostgresError::InUse(_)) => (postgres::url(&settings)?, None),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        match schema::connect(&url, &config.database).await {
+            Ok(pool) => Ok(Self { pool, cluster }),
+            Err(error) => {
+                stop(cluster).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Closes the connections, and stops what was started.
+    pub async fn close(self) {
+        self.pool.close().await;
+        stop(self.cluster).await;
+    }
+}
+
+async fn stop(cluster: Option<Cluster>) {
+    if let Some(cluster) = cluster {
+        cluster.stop().await;
+    }
+}

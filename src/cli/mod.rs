@@ -1,0 +1,42 @@
+//! The command line: one file per command.
+//!
+//! A command reads its settings, does its work and answers with an exit code. Errors come up to
+//! [`main`], which prints them as one line.
+
+mod config;
+mod database;
+mod migrate;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::lifecycle::exit;
+
+/// Run untrusted programs and stream their output over GraphQL
+#[derive(Debug, Parser)]
+#[command(name = "codecanvas", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Settings of the service come from flags, then from the environment (CODECANVAS_..., DATABASE_URL), then
+from a TOML file (--config). \"codecanvas config print --defaults\" lists all of them with their meaning.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Migrate(migrate::Migrate),
+    Config(config::ConfigCommand),
+}
+
+/// Does what the arguments say.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Migrate(command) => command.run(),
+        Command::Config(command) => command.run(),
+    };
+    result.unwrap_or_else(|error| exit::report(&error))
+}
