@@ -3,6 +3,7 @@
 //! A command reads its settings, does its work and answers with an exit code. Errors come up to
 //! [`main`], which prints them as one line.
 
+mod client;
 mod config;
 mod database;
 mod migrate;
@@ -10,7 +11,7 @@ mod settings;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::lifecycle::exit;
 
@@ -30,6 +31,8 @@ from a TOML file (--config). \"codecanvas config print --defaults\" lists all of
 enum Command {
     Migrate(migrate::Migrate),
     Config(config::ConfigCommand),
+    #[command(flatten)]
+    Client(client::ClientCommand),
 }
 
 /// Does what the arguments say.
@@ -37,6 +40,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Migrate(command) => command.run(),
         Command::Config(command) => command.run(),
+        Command::Client(command) => return client::run(command, Cli::command()),
     };
     result.unwrap_or_else(|error| exit::report(&error))
 }
