@@ -136,28 +136,46 @@ fn report(failure: &Failure) -> ExitCode {
 async fn dispatch(command: ClientCommand, program: clap::Command) -> Result<u8, Failure> {
     match command {
         ClientCommand::Login(At { connection, args }) => {
-            let (server, token) = connection.for_login()?;
+            let (server, token) = connection.without_empty().for_login()?;
             account::login(&server, token, args).await
         }
-        ClientCommand::Logout(connection) => account::logout(&connection.open()?).await,
-        ClientCommand::Whoami(At { connection, args }) => account::whoami(&connection.open()?, &args).await,
-        ClientCommand::Langs(At { connection, args }) => account::langs(&connection.open()?, &args).await,
-        ClientCommand::Run(At { connection, args }) => run::run(&connection.open()?, args).await,
-        ClientCommand::Watch(At { connection, args }) => run::watch(&connection.open()?, args).await,
-        ClientCommand::Show(At { connection, args }) => history::show(&connection.open()?, args).await,
-        ClientCommand::History(At { connection, args }) => history::history(&connection.open()?, args).await,
-        ClientCommand::Rerun(At { connection, args }) => run::rerun(&connection.open()?, args).await,
-        ClientCommand::Cancel(At { connection, args }) => run::cancel(&connection.open()?, args).await,
-        ClientCommand::Courses(At { connection, args }) => courses::list(&connection.open()?, &args).await,
-        ClientCommand::Join(At { connection, args }) => courses::join(&connection.open()?, &args).await,
-        ClientCommand::Class(At { connection, args }) => courses::class(&connection.open()?, args).await,
-        ClientCommand::Export(At { connection, args }) => courses::export(&connection.open()?, args).await,
+        ClientCommand::Logout(connection) => account::logout(&connection.without_empty().open()?).await,
+        ClientCommand::Whoami(At { connection, args }) => {
+            account::whoami(&connection.without_empty().open()?, &args).await
+        }
+        ClientCommand::Langs(At { connection, args }) => {
+            account::langs(&connection.without_empty().open()?, &args).await
+        }
+        ClientCommand::Run(At { connection, args }) => run::run(&connection.without_empty().open()?, args).await,
+        ClientCommand::Watch(At { connection, args }) => run::watch(&connection.without_empty().open()?, args).await,
+        ClientCommand::Show(At { connection, args }) => history::show(&connection.without_empty().open()?, args).await,
+        ClientCommand::History(At { connection, args }) => {
+            history::history(&connection.without_empty().open()?, args).await
+        }
+        ClientCommand::Rerun(At { connection, args }) => run::rerun(&connection.without_empty().open()?, args).await,
+        ClientCommand::Cancel(At { connection, args }) => run::cancel(&connection.without_empty().open()?, args).await,
+        ClientCommand::Courses(At { connection, args }) => {
+            courses::list(&connection.without_empty().open()?, &args).await
+        }
+        ClientCommand::Join(At { connection, args }) => courses::join(&connection.without_empty().open()?, &args).await,
+        ClientCommand::Class(At { connection, args }) => {
+            courses::class(&connection.without_empty().open()?, args).await
+        }
+        ClientCommand::Export(At { connection, args }) => {
+            courses::export(&connection.without_empty().open()?, args).await
+        }
         ClientCommand::Completions { shell } => completions(shell, program),
         ClientCommand::Man => manual(program),
     }
 }
 
 impl Connection {
+    /// An empty variable in the environment counts as absent.
+    fn without_empty(self) -> Self {
+        let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        Self { server: filled(self.server), token: filled(self.token) }
+    }
+
     /// The server with the credential for it: given, else stored.
     fn open(self) -> Result<Server, Failure> {
         // A token in the environment must work where there is no home directory, as in CI.
