@@ -6,19 +6,43 @@
 //! Faults of a program are values, and so are our own: they end a job with SYSTEM_ERROR and never
 //! with an `Err` or a panic.
 
+mod attempt;
+mod cache;
 mod execution;
 mod job;
+pub mod language;
+mod pool;
+mod reporter;
 mod settings;
+mod slot;
+mod start;
+mod step;
+mod stream;
+pub mod toolchain;
+mod verdict;
+mod warm_up;
+mod workspace;
 
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use execution::{Execution, ExecutionEvent, ExecutionEventBody, StepResult, StoredOutput};
 pub use job::{Control, Input, Job, SourceFile};
 pub use settings::ExecutorSettings;
+pub use slot::SlotError;
 
+use self::attempt::Surroundings;
+use self::cache::ArtefactCache;
+use self::pool::Pool;
+use self::reporter::Reporter;
+use self::toolchain::{Toolchain, Unavailable};
 use crate::domain::language::OfferedLanguage;
 use crate::domain::verdict::Verdict;
 
@@ -29,11 +53,17 @@ pub enum StartError {
     #[error("the cache directory {path} cannot be used")]
     CacheDir {
         /// Which directory.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// A language file is wrong.
+    #[error("the languages cannot be read")]
+    Languages(#[from] language::LoadError),
+    /// No box can be had, or not with all the protections that are asked for.
+    #[error("no box can be made")]
+    Box(#[from] SlotError),
 }
 
 /// Takes jobs and runs each in a box of its own. Clones share the same slots.
@@ -45,21 +75,57 @@ pub struct Executor {
 #[derive(Debug)]
 struct Inner {
     slots: usize,
+    pool: Arc<Pool>,
+    surroundings: Arc<Surroundings>,
+    toolchains: Vec<Toolchain>,
     languages: Vec<OfferedLanguage>,
+    unavailable: Vec<Unavailable>,
     isolation: Vec<String>,
 }
 
 impl Executor {
     /// Starts the keepers, probes the protections, finds the languages and tries each of them out.
     ///
-    /// When `shutdown` is cancelled every running job is stopped and the keepers end.
+    /// The first start on a machine takes its time, since it makes what later makes compilers fast; the
+    /// others do not. When `shutdown` is cancelled every running job is stopped and the keepers end.
     pub async fn start(settings: ExecutorSettings, shutdown: CancellationToken) -> Result<Self, StartError> {
-        drop(shutdown);
-        tokio::fs::create_dir_all(&settings.cache_dir)
-            .await
-            .map_err(|source| StartError::CacheDir { path: settings.cache_dir.clone(), source })?;
-        let slots = settings.slots.map_or(1, std::num::NonZero::get);
-        Ok(Self { inner: Arc::new(Inner { slots, languages: Vec::new(), isolation: Vec::new() }) })
+        let in_cache_dir = |source| StartError::CacheDir { path: settings.cache_dir.clone(), source };
+        start::make_directories(&settings.cache_dir).map_err(in_cache_dir)?;
+        let cache = ArtefactCache::open(&settings.cache_dir.join("artefacts"), settings.artefact_cache_bytes)
+            .map_err(in_cache_dir)?;
+        let mut languages = language::load(settings.languages_dir.as_deref())?;
+        if let Some(only) = &settings.only_languages {
+            languages.retain(|language| only.contains(&language.name));
+        }
+        let slots = settings.slots.or(available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let count = u32::try_from(slots).unwrap_or(u32::MAX);
+        let (armed, protections) = start::start_slots(&settings, &languages, count).await?;
+        let pool = Arc::new(Pool::new(settings.keeper_executable.clone(), armed, shutdown.clone()));
+        let surroundings = Arc::new(Surroundings {
+            cache: Arc::new(cache),
+            idle_limit: settings.idle_limit,
+            tasks: TaskTracker::new(),
+            shutdown: shutdown.clone(),
+        });
+        let settings = Arc::new(settings);
+        let (toolchains, unavailable) = start::prepare(&settings, languages, &pool, &surroundings).await;
+
+        let closing = Arc::clone(&pool);
+        surroundings.tasks.spawn(async move {
+            shutdown.cancelled().await;
+            closing.close();
+        });
+        Ok(Self {
+            inner: Arc::new(Inner {
+                slots,
+                pool,
+                surroundings,
+                languages: toolchains.iter().map(|toolchain| toolchain.offered.clone()).collect(),
+                toolchains,
+                unavailable,
+                isolation: protections.protections.iter().map(start::describe).collect(),
+            }),
+        })
     }
 
     /// How many jobs run at the same time.
@@ -72,6 +138,11 @@ impl Executor {
         &self.inner.languages
     }
 
+    /// The languages that are not on offer, and why.
+    pub fn unavailable(&self) -> &[Unavailable] {
+        &self.inner.unavailable
+    }
+
     /// The protections in force, a line each, as `doctor` prints them.
     pub fn isolation(&self) -> Vec<String> {
         self.inner.isolation.clone()
@@ -81,8 +152,32 @@ impl Executor {
     ///
     /// Never fails: what goes wrong on our side is a SYSTEM_ERROR. A slow reader of `events` slows the
     /// program down; a dropped one is the same as `control.cancel`.
-    pub async fn execute(&self, job: Job, events: mpsc::Sender<ExecutionEvent>, control: Control) -> Execution {
-        drop((job, events, control));
-        Execution { verdict: Verdict::SystemError, language_version: None, steps: Vec::new() }
+    pub async fn execute(&self, job: Job, events: mpsc::Sender<ExecutionEvent>, mut control: Control) -> Execution {
+        let inner = &self.inner;
+        let without_steps = |verdict| Execution { verdict, language_version: None, steps: Vec::new() };
+        let Some(toolchain) = inner.toolchains.iter().find(|toolchain| toolchain.offered.is_called(&job.language))
+        else {
+            tracing::error!(language = job.language, "a job came for a language that is not offered");
+            return without_steps(Verdict::SystemError);
+        };
+        let slot = tokio::select! {
+            slot = inner.pool.take() => slot,
+            () = control.cancel.cancelled() => None,
+        };
+        let Some(slot) = slot else {
+            return without_steps(Verdict::Cancelled);
+        };
+        let mut reporter = Reporter::new(events);
+        let execution = attempt::run(&slot, toolchain, job, &mut reporter, &mut control, &inner.surroundings).await;
+        // The caller does not wait for the next box.
+        let pool = Arc::clone(&inner.pool);
+        inner.surroundings.tasks.spawn(async move { pool.give(slot).await });
+        execution
+    }
+
+    /// Waits until the keepers have ended and everything is written. Call it after `shutdown` was cancelled.
+    pub async fn closed(&self) {
+        self.inner.surroundings.tasks.close();
+        self.inner.surroundings.tasks.wait().await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Settings of the executor.
 #[derive(Debug, Clone)]
@@ -17,6 +18,10 @@ pub struct ExecutorSettings {
     pub artefact_cache_bytes: u64,
     /// A directory of further language files; one of the same name replaces the built-in one.
     pub languages_dir: Option<PathBuf>,
+    /// Only these languages, by name; `None` for all whose toolchain is there.
+    pub only_languages: Option<Vec<String>>,
+    /// How long an interactive program may wait for input, all its waits together.
+    pub idle_limit: Duration,
     /// Names of protections that the operator agrees to do without. Empty is the default and means
     /// that every one is required.
     pub waived_protections: Vec<String>,

@@ -1,0 +1,308 @@
+//! What happens before the first job: keepers, languages, versions, warm-ups, self-tests.
+//!
+//! Whatever was found out about a toolchain is kept with its identity, so that only the first start
+//! after an installation or an upgrade takes its time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use codecanvas_sandbox::message::Armed;
+use codecanvas_sandbox::probe::{Protection, ProtectionState};
+use codecanvas_sandbox::{BoxLayout, Mount, StepSpec};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{self, Surroundings, environment, step_limits};
+use super::cache::hex;
+use super::job::{Control, Job, SourceFile};
+use super::language::command::Values;
+use super::language::{Language, WARM_ROOT};
+use super::pool::Pool;
+use super::reporter::Reporter;
+use super::settings::ExecutorSettings;
+use super::slot::{Slot, SlotError};
+use super::toolchain::{self, Toolchain, Unavailable};
+use super::warm_up;
+use crate::domain::limits::RequestedLimits;
+use crate::domain::verdict::Verdict;
+
+/// Keepers of warm-ups have numbers of their own, far behind those of the slots.
+const FIRST_WARM_UP_SLOT: u32 = 512;
+
+/// What is known of toolchains from earlier starts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Known(BTreeMap<String, KnownToolchain>);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct KnownToolchain {
+    /// In hexadecimal digits.
+    identity: String,
+    version: String,
+}
+
+impl Known {
+    const FILE: &str = "toolchains.json";
+
+    /// Reads what is known; nothing where the file is missing or damaged.
+    fn read(cache_dir: &Path) -> Self {
+        let content = fs::read(cache_dir.join(Self::FILE)).unwrap_or_default();
+        serde_json::from_slice(&content).unwrap_or_default()
+    }
+
+    fn write(&self, cache_dir: &Path) -> io::Result<()> {
+        let temporary = cache_dir.join(".toolchains.json");
+        fs::write(&temporary, serde_json::to_vec_pretty(self)?)?;
+        fs::rename(temporary, cache_dir.join(Self::FILE))
+    }
+}
+
+/// Makes the directories that the boxes' layout speaks of.
+pub fn make_directories(cache_dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(cache_dir)?;
+    // Programs in boxes read it.
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(cache_dir.join("warm"))
+}
+
+/// How the boxes of a slot look.
+pub fn layout(settings: &ExecutorSettings, languages: &[Language], slot: u32) -> BoxLayout {
+    let mut layout = BoxLayout::for_slot(slot);
+    layout.may_be_missing.clone_from(&settings.waived_protections);
+    let warm = Mount {
+        source: settings.cache_dir.join("warm"),
+        target: PathBuf::from(WARM_ROOT),
+        access: codecanvas_sandbox::Access::ReadOnly,
+        is_optional: false,
+    };
+    let extra = languages.iter().flat_map(|language| &language.mounts).map(|directory| Mount {
+        source: directory.clone(),
+        target: directory.clone(),
+        access: codecanvas_sandbox::Access::ReadOnly,
+        is_optional: true,
+    });
+    layout.mounts.push(warm);
+    layout.mounts.extend(extra);
+    layout
+}
+
+/// Starts the keepers of all slots at once.
+pub async fn start_slots(
+    settings: &ExecutorSettings,
+    languages: &[Language],
+    count: u32,
+) -> Result<(Vec<Slot>, Armed), SlotError> {
+    let mut starting = JoinSet::new();
+    for number in 0..count {
+        let layout = layout(settings, languages, number);
+        let executable = settings.keeper_executable.clone();
+        starting.spawn(async move { Slot::start(&executable, layout).await });
+    }
+    let mut slots = Vec::new();
+    let mut armed = Armed { protections: Vec::new() };
+    while let Some(started) = starting.join_next().await {
+        let (slot, found) = started.map_err(|error| SlotError::Spawn(io::Error::other(error)))??;
+        slots.push(slot);
+        armed = found;
+    }
+    slots.sort_by_key(|slot| slot.layout().slot);
+    Ok((slots, armed))
+}
+
+/// A protection as `doctor` prints it.
+pub fn describe(protection: &Protection) -> String {
+    let state = match protection.state {
+        ProtectionState::InForce => "in force",
+        ProtectionState::Reduced => "reduced",
+        ProtectionState::Missing => "missing",
+    };
+    let fix = protection.fix.as_ref().map(|fix| format!(" (fix: {fix})")).unwrap_or_default();
+    format!("{}: {state}: {}{fix}", protection.name, protection.detail)
+}
+
+/// Finds the languages' toolchains and tries out those that are not known yet.
+pub async fn prepare(
+    settings: &Arc<ExecutorSettings>,
+    languages: Vec<Language>,
+    pool: &Arc<Pool>,
+    surroundings: &Arc<Surroundings>,
+) -> (Vec<Toolchain>, Vec<Unavailable>) {
+    let mut known = Known::read(&settings.cache_dir);
+    let mut offered = Vec::new();
+    let mut unavailable = Vec::new();
+    let mut trying: JoinSet<Result<Toolchain, Unavailable>> = JoinSet::new();
+    let mut warm_up_slot = FIRST_WARM_UP_SLOT;
+    for language in languages {
+        let identity = match toolchain::find(&language) {
+            Ok(identity) => identity,
+            Err(missing) => {
+                unavailable.push(missing);
+                continue;
+            }
+        };
+        let is_warm = language.warm_up.is_none() || warm_up::directory(&settings.cache_dir, &language).is_dir();
+        match known.0.get(&language.name) {
+            Some(known) if known.identity == hex(&identity) && is_warm => {
+                let offer = toolchain::offer(&language, known.version.clone());
+                offered.push(Toolchain { language, identity, offered: offer });
+            }
+            Some(_) | None => {
+                let trial = Trial {
+                    settings: Arc::clone(settings),
+                    pool: Arc::clone(pool),
+                    surroundings: Arc::clone(surroundings),
+                    warm_up_slot,
+                };
+                warm_up_slot += 1;
+                trying.spawn(async move { trial.run(language, identity).await });
+            }
+        }
+    }
+    while let Some(tried) = trying.join_next().await {
+        match tried {
+            Ok(Ok(toolchain)) => {
+                tracing::info!(
+                    language = toolchain.language.name,
+                    version = toolchain.offered.version,
+                    "language tried out"
+                );
+                known.0.insert(
+                    toolchain.language.name.clone(),
+                    KnownToolchain { identity: hex(&toolchain.identity), version: toolchain.offered.version.clone() },
+                );
+                // Kept at once: a first start that is interrupted goes on where it was.
+                if let Err(error) = known.write(&settings.cache_dir) {
+                    tracing::warn!(error = %error, "what is known of the toolchains cannot be kept");
+                }
+                offered.push(toolchain);
+            }
+            Ok(Err(failed)) => {
+                tracing::warn!(language = failed.name, reason = failed.reason, "language not offered");
+                unavailable.push(failed);
+            }
+            Err(error) => tracing::error!(error = %error, "a language could not be tried out"),
+        }
+    }
+    offered.sort_by(|a, b| a.language.name.cmp(&b.language.name));
+    unavailable.sort_by(|a, b| a.name.cmp(&b.name));
+    (offered, unavailable)
+}
+
+/// Trying a language out: its warm-up, its version, its template.
+struct Trial {
+    settings: Arc<ExecutorSettings>,
+    pool: Arc<Pool>,
+    surroundings: Arc<Surroundings>,
+    warm_up_slot: u32,
+}
+
+impl Trial {
+    async fn run(self, language: Language, identity: [u8; 32]) -> Result<Toolchain, Unavailable> {
+        // Held for the whole trial: as many run at the same time as there are slots.
+        let Some(slot) = self.pool.take().await else {
+            return Err(Unavailable::new(&language, "the worker is stopping".to_owned()));
+        };
+        let tried = self.try_out(&slot, &language, identity).await;
+        self.pool.give(slot).await;
+        let version = tried.map_err(|reason| Unavailable::new(&language, reason))?;
+        let offered = toolchain::offer(&language, version);
+        Ok(Toolchain { language, identity, offered })
+    }
+
+    async fn try_out(&self, slot: &Slot, language: &Language, identity: [u8; 32]) -> Result<String, String> {
+        if let Some(warm_up) = &language.warm_up {
+            let layout = layout(&self.settings, std::slice::from_ref(language), self.warm_up_slot);
+            let (executable, cache_dir) = (&self.settings.keeper_executable, &self.settings.cache_dir);
+            warm_up::run(executable, layout, cache_dir, language, warm_up, &self.surroundings.shutdown)
+                .await
+                .map_err(|error| format!("the warm-up failed: {}", chain(&error)))?;
+        }
+        let version = self.version(slot, language).await?;
+        slot.reset().await.map_err(|error| chain(&error))?;
+        let offered = toolchain::offer(language, version.clone());
+        self.self_test(slot, &Toolchain { language: language.clone(), identity, offered }).await?;
+        Ok(version)
+    }
+
+    async fn version(&self, slot: &Slot, language: &Language) -> Result<String, String> {
+        let limits = language.compile.as_ref().map_or(language.run.default_limits, |compile| compile.limits);
+        let warm = language.warm_path();
+        let values = Values { main: "", sources: &[], arguments: &[], memory: limits.memory_bytes, warm: &warm };
+        let spec = StepSpec {
+            argv: language.version_command.clone(),
+            env: environment(language, &[], &values),
+            cwd: PathBuf::new(),
+            limits: step_limits(&limits),
+        };
+        let finished = warm_up::quiet(slot, spec, limits.output_bytes, &self.surroundings.shutdown)
+            .await
+            .map_err(|error| format!("the version cannot be asked for: {}", chain(&error)))?;
+        let answer = [&finished.stdout.bytes, &finished.stderr.bytes].map(|bytes| String::from_utf8_lossy(bytes));
+        answer
+            .iter()
+            .flat_map(|text| text.lines())
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .map(|line| format!("{}{line}", language.version_prefix))
+            .ok_or_else(|| "it does not answer for its version".to_owned())
+    }
+
+    async fn self_test(&self, slot: &Slot, toolchain: &Toolchain) -> Result<(), String> {
+        let language = &toolchain.language;
+        let job = Job {
+            language: language.name.clone(),
+            files: vec![SourceFile {
+                path: language.source_file.clone(),
+                bytes: language.template.as_bytes().to_vec(),
+            }],
+            main_path: language.source_file.clone(),
+            stdin: Vec::new(),
+            arguments: Vec::new(),
+            limits: RequestedLimits::default(),
+            is_interactive: false,
+        };
+        let (events, mut unread) = mpsc::channel(64);
+        let (_input, nothing) = mpsc::channel(1);
+        let mut control = Control { cancel: CancellationToken::new(), input: nothing };
+        let mut reporter = Reporter::new(events);
+        let execution = {
+            let running = attempt::run(slot, toolchain, job, &mut reporter, &mut control, &self.surroundings);
+            tokio::pin!(running);
+            loop {
+                tokio::select! {
+                    execution = &mut running => break execution,
+                    Some(_) = unread.recv() => {}
+                }
+            }
+        };
+        let Some(last) = execution.steps.last() else {
+            return Err("the template was not run".to_owned());
+        };
+        if execution.verdict != Verdict::Ok {
+            let reason = last.reason.as_deref().unwrap_or_default();
+            let errors = String::from_utf8_lossy(&last.stderr.bytes);
+            return Err(format!("the template ended with {:?}: {reason}: {}", execution.verdict, errors.trim()));
+        }
+        if last.stdout.bytes != language.template_output.as_bytes() {
+            let output = String::from_utf8_lossy(&last.stdout.bytes);
+            return Err(format!("the template printed {output:?}"));
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

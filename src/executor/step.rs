@@ -1,0 +1,338 @@
+//! One step while it runs: its pipes, its input, its end.
+//!
+//! ```text
+//!   caller ◀── Reporter ◀── Collector ◀── pipe ◀── program
+//!   caller ──▶ Control.input ──────────▶ pipe ──▶ program
+//!              Control.cancel ─▶ Stop ─▶ keeper ─▶ Finished
+//! ```
+//!
+//! One task does all of it in one loop, and no branch of the loop waits for another: a reader that
+//! is slow fills the [`Reporter`], then the pipe, and then the program waits.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use codecanvas_sandbox::message::{Request, Response, content_from};
+use codecanvas_sandbox::{Outcome, StepSpec, StopReason};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::execution::{ExecutionEventBody, StoredOutput};
+use super::job::{Control, Input};
+use super::reporter::Reporter;
+use super::slot::{Slot, SlotError};
+use super::stream::Collector;
+use crate::domain::units::Bytes;
+use crate::domain::verdict::{OutputStream, StepKind};
+
+/// How long past its last limit a step may go unreported before the keeper counts as broken.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Output up to so many times the limit is counted and thrown away; past that the step is stopped.
+const OUTPUT_PATIENCE: u64 = 4;
+
+/// Where a step's standard input comes from.
+#[derive(Debug)]
+pub enum Stdin<'a> {
+    /// All of it is known.
+    Known(&'a [u8]),
+    /// What is known is written first; then whatever is typed.
+    Dialogue(&'a [u8]),
+}
+
+/// A step to run.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// Which.
+    pub kind: StepKind,
+    /// What and with which limits.
+    pub spec: StepSpec,
+    /// How much of each stream is kept.
+    pub output_limit: Bytes,
+    /// Its input.
+    pub stdin: Stdin<'a>,
+}
+
+/// A step that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The facts.
+    pub outcome: Outcome,
+    /// Standard output.
+    pub stdout: StoredOutput,
+    /// Standard error.
+    pub stderr: StoredOutput,
+}
+
+/// Runs a step to its end.
+pub async fn run(
+    slot: &Slot,
+    step: Step<'_>,
+    reporter: &mut Reporter,
+    control: &mut Control,
+    shutdown: &CancellationToken,
+) -> Result<Finished, SlotError> {
+    let io = |error| SlotError::Message(codecanvas_sandbox::message::MessageError::Io(error));
+    let (stdout, stdout_end) = output_pipe().map_err(io)?;
+    let (stderr, stderr_end) = output_pipe().map_err(io)?;
+    let (stdin_end, keyboard) = match step.stdin {
+        Stdin::Known(bytes) => (sealed(bytes).map_err(io)?, None),
+        Stdin::Dialogue(known) => {
+            let (sender, receiver) = pipe::pipe().map_err(io)?;
+            (receiver.into_blocking_fd().map_err(io)?, Some(Keyboard::new(sender, known)))
+        }
+    };
+    let limits = &step.spec.limits;
+    let overdue = Instant::now() + limits.wall_time + limits.idle_time.unwrap_or_default() + GRACE;
+    let output_stop =
+        step.output_limit.0.saturating_mul(OUTPUT_PATIENCE).max(step.output_limit.0.saturating_add(1 << 20));
+    slot.send(&Request::Run(step.spec), &[stdin_end.as_fd(), stdout_end.as_fd(), stderr_end.as_fd()]).await?;
+    // Only the box holds these ends from now on.
+    drop((stdin_end, stdout_end, stderr_end));
+
+    let mut running = Running {
+        slot,
+        kind: step.kind,
+        stdout: Stream::new(stdout, OutputStream::Stdout, step.output_limit),
+        stderr: Stream::new(stderr, OutputStream::Stderr, step.output_limit),
+        keyboard,
+        output_stop,
+        is_stopping: false,
+    };
+    let outcome = running.to_end(reporter, control, shutdown, overdue).await?;
+    running.stdout.finish(step.kind, reporter);
+    running.stderr.finish(step.kind, reporter);
+    Ok(Finished {
+        outcome,
+        stdout: running.stdout.collector.into_stored(),
+        stderr: running.stderr.collector.into_stored(),
+    })
+}
+
+/// A pipe whose writing end is for the program.
+fn output_pipe() -> io::Result<(pipe::Receiver, OwnedFd)> {
+    let (sender, receiver) = pipe::pipe()?;
+    Ok((receiver, sender.into_blocking_fd()?))
+}
+
+/// Input that the program can read and seek in, but not write to.
+fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let content = content_from(bytes)?;
+    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(&content, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(content)
+}
+
+struct Running<'a> {
+    slot: &'a Slot,
+    kind: StepKind,
+    stdout: Stream,
+    stderr: Stream,
+    keyboard: Option<Keyboard>,
+    /// A stream longer than this ends the step.
+    output_stop: u64,
+    is_stopping: bool,
+}
+
+impl Running<'_> {
+    async fn to_end(
+        &mut self,
+        reporter: &mut Reporter,
+        control: &mut Control,
+        shutdown: &CancellationToken,
+        overdue: Instant,
+    ) -> Result<Outcome, SlotError> {
+        let mut is_input_over = false;
+        loop {
+            let has_room = reporter.has_room();
+            let flush_at = [self.stdout.collector.deadline(), self.stderr.collector.deadline()]
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|_| has_room);
+            let mut wants_input = false;
+            let mut writes_input = false;
+            if let Some(keyboard) = &self.keyboard {
+                wants_input = !is_input_over && keyboard.takes_more();
+                writes_input = keyboard.has_pending();
+            }
+            tokio::select! {
+                received = self.slot.receive() => {
+                    return match received?.message {
+                        Response::Finished(outcome) => Ok(outcome),
+                        Response::Failed(failure) => Err(failure.into()),
+                        Response::Armed(_) | Response::Written | Response::Collected(_) => Err(SlotError::Unexpected),
+                    };
+                }
+                () = control.cancel.cancelled(), if !self.is_stopping => self.stop(StopReason::Cancelled).await?,
+                () = shutdown.cancelled(), if !self.is_stopping => self.stop(StopReason::Cancelled).await?,
+                () = reporter.send_one() => {}
+                result = self.stdout.pipe.readable(), if has_room && self.stdout.is_open => self.stdout.read(result.is_ok()),
+                result = self.stderr.pipe.readable(), if has_room && self.stderr.is_open => self.stderr.read(result.is_ok()),
+                input = control.input.recv(), if wants_input => match (input, &mut self.keyboard) {
+                    (Some(input), Some(keyboard)) => keyboard.push(input),
+                    (None, _) => is_input_over = true,
+                    (Some(_), None) => {}
+                },
+                () = Keyboard::writable(self.keyboard.as_ref()), if writes_input => {}
+                () = sleep_until(flush_at) => {}
+                () = tokio::time::sleep_until(overdue) => return Err(SlotError::Silent),
+            }
+            if let Some(keyboard) = &mut self.keyboard {
+                // Reported before anything that the program answers is read.
+                keyboard.write(reporter);
+            }
+            if reporter.has_room() {
+                let now = Instant::now();
+                self.stdout.report_due(self.kind, now, reporter);
+                self.stderr.report_due(self.kind, now, reporter);
+            }
+            if !self.is_stopping && reporter.is_closed() {
+                self.stop(StopReason::Cancelled).await?;
+            }
+            if !self.is_stopping && self.stdout.total().max(self.stderr.total()) > self.output_stop {
+                self.stop(StopReason::OutputLimit).await?;
+            }
+        }
+    }
+
+    async fn stop(&mut self, reason: StopReason) -> Result<(), SlotError> {
+        self.is_stopping = true;
+        self.slot.send(&Request::Stop(reason), &[]).await
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One output stream with its pipe.
+struct Stream {
+    pipe: pipe::Receiver,
+    which: OutputStream,
+    collector: Collector,
+    is_open: bool,
+}
+
+impl Stream {
+    fn new(pipe: pipe::Receiver, which: OutputStream, limit: Bytes) -> Self {
+        Self { pipe, which, collector: Collector::new(limit), is_open: true }
+    }
+
+    fn total(&self) -> u64 {
+        self.collector.total_bytes()
+    }
+
+    /// Takes what is in the pipe. Returns when it is empty or closed, or after a pipe's worth.
+    fn read(&mut self, is_sound: bool) {
+        let mut buffer = [0_u8; 64 * 1024];
+        match self.pipe.try_read(&mut buffer) {
+            Ok(0) => self.is_open = false,
+            Ok(count) => self.collector.push(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && is_sound => {}
+            Err(_) => self.is_open = false,
+        }
+    }
+
+    fn report_due(&mut self, kind: StepKind, now: Instant, reporter: &mut Reporter) {
+        while let Some(chunk) = self.collector.take_due(now) {
+            let (offset, bytes) = (chunk.offset, chunk.bytes);
+            reporter.report(ExecutionEventBody::Output { kind, stream: self.which, offset, bytes });
+        }
+    }
+
+    /// Takes what is left in the pipe when every process of the step has ended.
+    ///
+    /// It ends with the data, not with the end of the file: the pipe can be open elsewhere.
+    fn finish(&mut self, kind: StepKind, reporter: &mut Reporter) {
+        let mut buffer = [0_u8; 64 * 1024];
+        while self.is_open {
+            match self.pipe.try_read(&mut buffer) {
+                Ok(0) | Err(_) => self.is_open = false,
+                Ok(count) => self.collector.push(&buffer[..count]),
+            }
+        }
+        while let Some(chunk) = self.collector.take_rest() {
+            let (offset, bytes) = (chunk.offset, chunk.bytes);
+            reporter.report(ExecutionEventBody::Output { kind, stream: self.which, offset, bytes });
+        }
+    }
+}
+
+/// The writing end of an interactive step's standard input.
+struct Keyboard {
+    /// `None` when standard input was closed.
+    pipe: Option<pipe::Sender>,
+    pending: Vec<u8>,
+    written: usize,
+    /// Whether the pipe is to be closed behind what is pending.
+    is_ending: bool,
+    /// How much was written of what came before `pending`.
+    offset: u64,
+}
+
+impl Keyboard {
+    fn new(pipe: pipe::Sender, known: &[u8]) -> Self {
+        Self { pipe: Some(pipe), pending: known.to_vec(), written: 0, is_ending: false, offset: 0 }
+    }
+
+    fn has_pending(&self) -> bool {
+        self.pipe.is_some() && self.written < self.pending.len()
+    }
+
+    fn takes_more(&self) -> bool {
+        self.pipe.is_some() && !self.is_ending && !self.has_pending()
+    }
+
+    fn push(&mut self, input: Input) {
+        self.offset += self.pending.len() as u64;
+        self.pending = input.bytes;
+        self.written = 0;
+        self.is_ending = input.is_end;
+    }
+
+    async fn writable(keyboard: Option<&Self>) {
+        match keyboard.and_then(|keyboard| keyboard.pipe.as_ref()) {
+            // An error shows itself at the write.
+            Some(pipe) => drop(pipe.writable().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes what the pipe takes, and reports it.
+    fn write(&mut self, reporter: &mut Reporter) {
+        while let Some(pipe) = &self.pipe {
+            let rest = &self.pending[self.written..];
+            if rest.is_empty() && !self.is_ending {
+                return;
+            }
+            let count = if rest.is_empty() {
+                0
+            } else {
+                match pipe.try_write(rest) {
+                    Ok(count) => count,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(_) => {
+                        // Nobody reads any more; what comes now is not accepted.
+                        self.pipe = None;
+                        return;
+                    }
+                }
+            };
+            let bytes = rest[..count].to_vec();
+            let offset = self.offset + self.written as u64;
+            self.written += count;
+            let is_end = self.is_ending && self.written == self.pending.len();
+            if is_end {
+                self.pipe = None;
+            }
+            reporter.report(ExecutionEventBody::Input { offset, bytes, is_end });
+        }
+    }
+}
