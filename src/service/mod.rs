@@ -6,6 +6,8 @@
 
 pub mod admin;
 mod error;
+pub mod exports;
+pub mod feedback;
 pub mod input;
 pub mod people;
 pub mod sessions;

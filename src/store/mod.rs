@@ -5,6 +5,9 @@
 //! `WHERE` which rows exist for them. What is expected, such as a name that is taken, is a value; an
 //! error means that the database failed.
 
+pub mod courses;
+pub mod exports;
+pub mod feedback;
 pub mod rights;
 pub mod schema;
 pub mod sessions;
