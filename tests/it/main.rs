@@ -3,5 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the database and start the executable")]
 #![allow(missing_docs, reason = "tests are sentences")]
 
+mod cli_command;
+mod cli_hostile;
 mod schema;
 mod support;
