@@ -69,7 +69,7 @@ pub async fn keep(child: Child, shutdown: Shutdown) -> std::io::Result<Ended> {
             role = child.role,
             pid,
             how = describe(status),
-            pause = ?pause,
+            restart_after_ms = pause.as_millis(),
             "died; it is started again"
         );
         tokio::select! {

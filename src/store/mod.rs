@@ -11,7 +11,6 @@ pub mod feedback;
 pub mod rights;
 pub mod schema;
 pub mod sessions;
-pub mod statistics;
 pub mod tokens;
 pub mod users;
 

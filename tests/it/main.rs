@@ -3,7 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the database and start the executable")]
 #![allow(missing_docs, reason = "tests are sentences")]
 
-mod cli_command;
-mod cli_hostile;
+mod api_http;
+mod api_pages;
+mod api_websocket;
 mod schema;
 mod support;

@@ -1,13 +1,18 @@
 //! What every test stands on.
 //!
 //! - [`database`]: a migrated database of its own, in the one Postgres of this test binary
+//! - [`TestApp`]: the api over HTTP and WebSockets, and people who use it
 //! - [`executable`]: the `codecanvas` that was built with the tests
 
+mod app;
 mod database;
+mod socket;
 
 use std::path::PathBuf;
 
+pub use self::app::{PASSWORD, TestApp, client, text};
 pub use self::database::{TestDatabase, database, empty_database};
+pub use self::socket::Socket;
 
 /// The `codecanvas` that was built with the tests.
 pub fn executable() -> PathBuf {

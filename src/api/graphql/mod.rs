@@ -1,0 +1,66 @@
+//! The schema: names, types and meaning of everything that clients can ask for.
+//!
+//! A resolver reads viewer and input, calls one use case, and wraps what it returns. Errors of use cases
+//! are passed on as they are; [`super::protocol::answer`] gives them their code on the way out. What can
+//! be asked for in a list is read through [`loader`], by one statement for the list.
+//!
+//! - [`query`], [`mutation`], [`subscription`]: the roots
+//! - [`object`], [`enums`], [`scalar`], [`connection`]: the types
+//! - [`limit`]: how much one query may ask for
+//! - [`resume`]: cursors beside the request
+
+pub mod asker;
+pub mod connection;
+pub mod enums;
+pub mod limit;
+pub mod loader;
+pub mod mutation;
+pub mod object;
+pub mod query;
+pub mod resume;
+pub mod scalar;
+
+use std::sync::Arc;
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder};
+
+use self::limit::ComplexityLimit;
+use self::loader::Batch;
+use self::mutation::Mutation;
+use self::query::Query;
+use super::Api;
+use super::credential::SessionCookie;
+use super::identity::Identity;
+use crate::service::Services;
+
+/// The schema with everything that it needs.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query, Mutation::default(), EmptySubscription)
+}
+
+/// The schema over the use cases.
+pub fn schema(services: Arc<Services>, cookie: SessionCookie, complexity: usize) -> Schema {
+    builder()
+        .data(services)
+        .data(cookie)
+        .extension(ComplexityLimit(complexity))
+        // The document was measured before it came here, fragments included.
+        .limit_recursive_depth(64)
+        .finish()
+}
+
+/// The schema in the schema definition language.
+pub fn sdl() -> String {
+    builder().finish().sdl_with_options(SDLExportOptions::new().sorted_enum_items().prefer_single_line_descriptions())
+}
+
+impl Api {
+    /// A request with what its resolvers ask the context for.
+    pub fn context(&self, identity: &Identity, request: Request) -> Request {
+        let batch = Batch::new(Arc::clone(&self.services), identity.viewer.clone());
+        request.data(identity.clone()).data(DataLoader::new(batch, tokio::spawn))
+    }
+}

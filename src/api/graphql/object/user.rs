@@ -1,0 +1,119 @@
+//! People.
+
+use async_graphql::{ComplexObject, Context, ID, Result, SimpleObject};
+
+use super::{AccessToken, Session};
+use crate::api::graphql::asker::Asker as _;
+use crate::api::graphql::connection::{PageInfo, list_cost};
+use crate::api::graphql::enums::SiteRole;
+use crate::api::graphql::scalar::DateTime;
+use crate::auth::Viewer;
+use crate::domain::ids::UserId;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::user;
+use crate::service::{Error, admin, sessions, tokens};
+
+/// A person with an account, or a guest.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
+pub struct User {
+    #[graphql(skip)]
+    key: UserId,
+    /// Its global id.
+    pub id: ID,
+    /// What they sign in with.
+    username: String,
+    /// What others see.
+    display_name: String,
+    /// What they are on this server.
+    role: SiteRole,
+    /// Since when they have the account.
+    created_at: DateTime,
+}
+
+impl From<user::User> for User {
+    fn from(user: user::User) -> Self {
+        Self {
+            key: user.id,
+            id: user.id.into(),
+            username: user.username,
+            display_name: user.display_name,
+            role: user.role.into(),
+            created_at: user.created_at.into(),
+        }
+    }
+}
+
+impl User {
+    /// The viewer, where it is this user.
+    fn own_viewer<'a>(&self, ctx: &Context<'a>) -> Result<&'a Viewer, Error> {
+        let viewer = ctx.viewer()?;
+        if viewer.user_id == self.key {
+            Ok(viewer)
+        } else {
+            Err(Error::forbidden("Only the users themselves may see that."))
+        }
+    }
+}
+
+#[ComplexObject]
+impl User {
+    /// Only for the user. The secret is never readable again.
+    #[graphql(complexity = "list_cost(20, child_complexity)")]
+    async fn access_tokens(&self, ctx: &Context<'_>) -> Result<Vec<AccessToken>> {
+        let tokens = tokens::list(ctx.services(), self.own_viewer(ctx)?).await?;
+        Ok(tokens.into_iter().map(Into::into).collect())
+    }
+
+    /// Where the user is signed in. Only for the user.
+    #[graphql(complexity = "list_cost(20, child_complexity)")]
+    async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>> {
+        let viewer = self.own_viewer(ctx)?;
+        let sessions = sessions::list(ctx.services(), viewer).await?;
+        Ok(sessions.into_iter().map(|session| Session::of(session, viewer)).collect())
+    }
+}
+
+/// Users, newest first. first and last are at most 100.
+#[derive(Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct UserConnection {
+    #[graphql(skip)]
+    search: Option<String>,
+    /// The users with their cursors.
+    edges: Vec<UserEdge>,
+    /// The users alone.
+    nodes: Vec<User>,
+    /// Where this page is.
+    page_info: PageInfo,
+}
+
+/// A user in a list.
+#[derive(Debug, SimpleObject)]
+pub struct UserEdge {
+    /// Where the list goes on behind this user.
+    cursor: String,
+    /// The user.
+    node: User,
+}
+
+impl UserConnection {
+    /// A page of the users that are found.
+    pub async fn load(ctx: &Context<'_>, search: Option<String>, page: PageRequest<UserId>) -> Result<Self, Error> {
+        let found = admin::search_users(ctx.services(), ctx.viewer()?, search.as_deref(), &page).await?;
+        let page_info = PageInfo::of(&found, |user| user.id);
+        let page: Page<User> = found.map(Into::into);
+        let nodes = page.items.clone();
+        let edges = page.items.into_iter().map(|node| UserEdge { cursor: node.key.to_string(), node }).collect();
+        Ok(Self { search, edges, nodes, page_info })
+    }
+}
+
+#[ComplexObject]
+impl UserConnection {
+    /// How many there are on all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = admin::count_users(ctx.services(), ctx.viewer()?, self.search.as_deref()).await?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}

@@ -1,0 +1,182 @@
+//! The operations that run on one connection, each a task of its own.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::Response as Answer;
+use async_graphql::parser::types::OperationType;
+use axum::extract::ws::Message;
+use futures_util::{FutureExt, StreamExt};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::message::{Close, ServerMessage};
+use crate::api::Api;
+use crate::api::credential::Credential;
+use crate::api::identity::Identity;
+use crate::api::protocol::operation::{Operation, Parameters};
+use crate::api::protocol::{answer, http};
+use crate::service::sessions::Client;
+
+/// What runs under an id. The number tells it from an earlier operation under the same id.
+type Running = Arc<Mutex<HashMap<String, (u64, AbortHandle)>>>;
+
+/// The operations of one connection; they end with it.
+pub struct Operations {
+    api: Arc<Api>,
+    outgoing: mpsc::Sender<Message>,
+    running: Running,
+    tasks: JoinSet<()>,
+    started: u64,
+}
+
+impl Operations {
+    /// None yet.
+    pub fn new(api: Arc<Api>, outgoing: mpsc::Sender<Message>) -> Self {
+        Self { api, outgoing, running: Running::default(), tasks: JoinSet::new(), started: 0 }
+    }
+
+    /// Starts an operation.
+    pub fn start(
+        &mut self,
+        id: String,
+        parameters: Parameters,
+        credential: Credential,
+        client: Client,
+    ) -> Result<(), Close> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.contains_key(&id) {
+            return Err(Close::SubscriberExists(id));
+        }
+        self.started += 1;
+        let is_full = running.len() >= self.api.config.graphql.max_subscriptions_per_connection;
+        let task = Task {
+            api: Arc::clone(&self.api),
+            outgoing: self.outgoing.clone(),
+            running: Arc::clone(&self.running),
+            id: id.clone(),
+            number: self.started,
+        };
+        // The entry is made under the lock that the task needs to remove it.
+        let handle = self.tasks.spawn(async move {
+            if is_full {
+                task.refuse_as_too_many().await;
+            } else {
+                task.run(parameters, credential, client).await;
+            }
+        });
+        running.insert(id, (self.started, handle));
+        Ok(())
+    }
+
+    /// Ends an operation; one that is not running is over already.
+    pub fn stop(&mut self, id: &str) {
+        let removed = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        if let Some((_, handle)) = removed {
+            handle.abort();
+        }
+    }
+
+    /// Waits for an operation to end, for ever where none runs.
+    pub async fn reap(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Ok(())) => {}
+            Some(Err(error)) if error.is_cancelled() => {}
+            Some(Err(error)) => tracing::error!(%error, "an operation broke"),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+struct Task {
+    api: Arc<Api>,
+    outgoing: mpsc::Sender<Message>,
+    running: Running,
+    id: String,
+    number: u64,
+}
+
+impl Task {
+    async fn run(&self, parameters: Parameters, credential: Credential, client: Client) {
+        // A panic is our fault: the client gets INTERNAL, the log the rest.
+        if AssertUnwindSafe(self.execute(parameters, credential, client)).catch_unwind().await.is_err() {
+            self.fail(answer::broken()).await;
+        }
+    }
+
+    async fn execute(&self, parameters: Parameters, credential: Credential, client: Client) {
+        let operation = match Operation::prepare(parameters, &self.api.document_limits) {
+            Ok(operation) => operation,
+            Err(error) => return self.fail(*Box::<Answer>::from(error)).await,
+        };
+        // Asked anew for each operation: the session may have ended since the connection began.
+        let identity = match self.api.identify(&credential, &client).await {
+            Ok(identity) => identity,
+            Err(error) => return self.fail(*Box::<Answer>::from(error)).await,
+        };
+        if operation.kind == OperationType::Subscription {
+            return self.subscribe(&identity, operation).await;
+        }
+        let answer = http::execute(&self.api, &identity, operation).await;
+        if answer::is_request_error(&answer) {
+            self.fail(answer).await;
+        } else {
+            self.send(ServerMessage::Next(&self.id, json!(answer))).await;
+            self.complete().await;
+        }
+    }
+
+    async fn subscribe(&self, identity: &Identity, operation: Operation) {
+        let request = self.api.context(identity, operation.request);
+        let mut answers = self.api.schema.execute_stream(request);
+        while let Some(answer) = answers.next().await {
+            let answer = answer::finish(answer);
+            // The event itself could not be had: the stream has ended, and says why.
+            if answer.data == async_graphql::Value::Null && !answer.errors.is_empty() {
+                return self.fail(answer).await;
+            }
+            self.send(ServerMessage::Next(&self.id, json!(answer))).await;
+        }
+        // A stream that ends because the process stops is resumed elsewhere: the connection is closed, the
+        // operation is not complete.
+        if !self.api.shutdown.is_cancelled() {
+            self.complete().await;
+        }
+    }
+
+    async fn refuse_as_too_many(&self) {
+        let maximum = self.api.config.graphql.max_subscriptions_per_connection;
+        let message = format!("At most {maximum} operations can run at the same time on one connection.");
+        self.fail(answer::refusal_for_now(message)).await;
+    }
+
+    async fn fail(&self, answer: Answer) {
+        if self.forget() {
+            self.send(ServerMessage::Error(&self.id, json!(answer.errors))).await;
+        }
+    }
+
+    async fn complete(&self) {
+        if self.forget() {
+            self.send(ServerMessage::Complete(&self.id)).await;
+        }
+    }
+
+    /// Frees the id before the client learns that it is free. `false` where the client has ended the
+    /// operation itself and must hear no more of it.
+    fn forget(&self) -> bool {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_mine = running.get(&self.id).is_some_and(|(number, _)| *number == self.number);
+        if is_mine {
+            running.remove(&self.id);
+        }
+        is_mine
+    }
+
+    async fn send(&self, message: ServerMessage<'_>) {
+        // A writer that is gone ends the connection, and this task with it.
+        let _ = self.outgoing.send(message.into()).await;
+    }
+}

@@ -1,0 +1,193 @@
+//! The api as its users meet it: over HTTP and WebSockets, with a database of its own.
+#![allow(dead_code, reason = "a fixture offers more than today's tests use")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use codecanvas::api;
+use codecanvas::config::{self, Config, Overrides};
+use codecanvas::service::{Services, Settings};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Socket, TestDatabase, database};
+
+/// A running api process, but for the process.
+pub struct TestApp {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its database.
+    pub database: TestDatabase,
+    /// The use cases below it.
+    pub services: Arc<Services>,
+    pub config: Arc<Config>,
+    shutdown: CancellationToken,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl TestApp {
+    /// With the settings that come with codecanvas.
+    pub async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// With other settings.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config::load(None, &std::collections::BTreeMap::new(), &Overrides::default()).unwrap();
+        change(&mut config);
+        Self::start_on(database().await, config).await
+    }
+
+    /// On a database that is there already.
+    pub async fn start_on(database: TestDatabase, config: Config) -> Self {
+        let services = Arc::new(Services::new(database.pool.clone(), Settings::from(&config)).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let config = Arc::new(config);
+        let serving = tokio::spawn(api::serve(listener, Arc::clone(&config), Arc::clone(&services), shutdown.clone()));
+        Self { address, database, services, config, shutdown, serving }
+    }
+
+    /// The first signal, and all that follows from it.
+    pub async fn stop(self) -> TestDatabase {
+        self.shutdown.cancel();
+        self.serving.await.unwrap().unwrap();
+        self.database
+    }
+
+    /// The signal alone.
+    pub fn begin_to_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// An address below this server.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Somebody who is not signed in.
+    pub fn nobody(&self) -> Person {
+        Person { app: self.address, http: client(), token: None, id: String::new() }
+    }
+
+    /// Somebody with an account.
+    pub async fn student(&self, username: &str) -> Person {
+        let mut person = self.nobody();
+        let input = json!({ "username": username, "password": PASSWORD });
+        let data = person
+            .ask(
+                "mutation($input: RegisterInput!) { register(input: $input) { token user { id } } }",
+                json!({ "input": input }),
+            )
+            .await;
+        person.token = Some(text(&data["register"]["token"]));
+        person.id = text(&data["register"]["user"]["id"]);
+        person
+    }
+
+    /// Somebody with an account who may create courses.
+    pub async fn teacher(&self, username: &str) -> Person {
+        self.with_role(username, "TEACHER").await
+    }
+
+    /// Somebody who runs the server.
+    pub async fn admin(&self, username: &str) -> Person {
+        self.with_role(username, "ADMIN").await
+    }
+
+    async fn with_role(&self, username: &str, role: &str) -> Person {
+        let person = self.student(username).await;
+        // The first admin of a server is made at its command line.
+        sqlx::query("UPDATE users SET role = $1::site_role WHERE username = $2")
+            .bind(role)
+            .bind(username)
+            .execute(&self.database.pool)
+            .await
+            .unwrap();
+        person
+    }
+
+    /// A throw-away account.
+    pub async fn guest(&self) -> Person {
+        let mut person = self.nobody();
+        let data = person.ask("mutation { signInAsGuest { token user { id } } }", Value::Null).await;
+        person.token = Some(text(&data["signInAsGuest"]["token"]));
+        person.id = text(&data["signInAsGuest"]["user"]["id"]);
+        person
+    }
+}
+
+/// The password of everybody in the tests.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// Somebody who uses the API.
+#[derive(Debug, Clone)]
+pub struct Person {
+    app: SocketAddr,
+    http: reqwest::Client,
+    pub token: Option<String>,
+    /// Their global id; empty for nobody.
+    pub id: String,
+}
+
+impl Person {
+    /// The whole answer to an operation.
+    pub async fn answer(&self, query: &str, variables: Value) -> Value {
+        let mut request = self.http.post(format!("http://{}/graphql", self.app));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let body = json!({ "query": query, "variables": variables });
+        request.json(&body).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// The data of an operation that succeeds.
+    pub async fn ask(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.answer(query, variables).await;
+        assert!(answer.get("errors").is_none(), "{query}: {answer:#}");
+        answer["data"].take()
+    }
+
+    /// The first error of an operation that is refused.
+    pub async fn refused(&self, query: &str, variables: Value) -> Refusal {
+        let answer = self.answer(query, variables).await;
+        let error = answer["errors"].get(0).unwrap_or_else(|| panic!("{query} was not refused: {answer:#}"));
+        Refusal {
+            code: text(&error["extensions"]["code"]),
+            path: error["extensions"]["path"].as_str().map(str::to_owned),
+            message: text(&error["message"]),
+        }
+    }
+
+    /// A WebSocket on which this person has been acknowledged.
+    pub async fn socket(&self) -> Socket {
+        let mut socket = Socket::open(self.app).await;
+        let authorization = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        socket.send(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: String,
+    pub path: Option<String>,
+    pub message: String,
+}
+
+/// An HTTP client that follows no redirects and keeps no cookies.
+pub fn client() -> reqwest::Client {
+    // Another test may have installed it.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+/// A JSON string.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
+}
