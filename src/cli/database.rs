@@ -2,9 +2,9 @@
 
 use sqlx::PgPool;
 
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::postgres::{self, Cluster, PostgresError};
-use crate::store::schema;
+use crate::store::schema::{self, SchemaError};
 
 /// A connection to the database that the settings name.
 #[derive(Debug)]
@@ -37,6 +37,16 @@ impl OpenDatabase {
         }
     }
 
+    /// Makes sure that the schema is the one of this version. An embedded database that was started for this
+    /// command has nobody else who would migrate it.
+    pub async fn bring_up_to_date(&self) -> Result<(), SchemaError> {
+        if self.cluster.is_some() {
+            schema::migrate(&self.pool).await.map(drop)
+        } else {
+            schema::check(&self.pool).await
+        }
+    }
+
     /// Closes the connections, and stops what was started.
     pub async fn close(self) {
         self.pool.close().await;
@@ -48,4 +58,13 @@ async fn stop(cluster: Option<Cluster>) {
     if let Some(cluster) = cluster {
         cluster.stop().await;
     }
+}
+
+/// The URL, for roles that run beside others and so cannot have a database of their own.
+pub fn required_url(config: &Config) -> anyhow::Result<&Secret> {
+    config.database.url.as_ref().ok_or_else(|| {
+        anyhow::anyhow!(
+            "this role needs a database: set DATABASE_URL, or use \"codecanvas serve\", which brings its own"
+        )
+    })
 }

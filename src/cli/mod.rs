@@ -3,10 +3,12 @@
 //! A command reads its settings, does its work and answers with an exit code. Errors come up to
 //! [`main`], which prints them as one line.
 
+mod admin;
 mod client;
 mod config;
 mod database;
 mod migrate;
+mod serve;
 mod settings;
 
 use std::process::ExitCode;
@@ -29,7 +31,9 @@ from a TOML file (--config). \"codecanvas config print --defaults\" lists all of
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Migrate(migrate::Migrate),
+    Admin(admin::Admin),
     Config(config::ConfigCommand),
     #[command(flatten)]
     Client(client::ClientCommand),
@@ -38,7 +42,9 @@ enum Command {
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Serve(command) => command.run(),
         Command::Migrate(command) => command.run(),
+        Command::Admin(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Client(command) => return client::run(command, Cli::command()),
     };

@@ -5,6 +5,7 @@
 //!
 //! - [`ids`]: one newtype per kind of row, written `sub_0192…` outside
 //! - [`user`], [`course`]: people and courses, what their names may be
+//! - [`statistics`]: what a teacher sees of a course at a glance
 //! - [`page`]: pages of long lists
 //! - [`units`]: sizes in bytes
 //! - [`language`]: a language as submitters see it
@@ -22,6 +23,7 @@ pub mod ids;
 pub mod language;
 pub mod limits;
 pub mod page;
+pub mod statistics;
 pub mod submission;
 pub mod text;
 pub mod units;

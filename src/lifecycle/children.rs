@@ -69,7 +69,7 @@ pub async fn keep(child: Child, shutdown: Shutdown) -> std::io::Result<Ended> {
             role = child.role,
             pid,
             how = describe(status),
-            restart_after_ms = pause.as_millis(),
+            pause = ?pause,
             "died; it is started again"
         );
         tokio::select! {

@@ -20,6 +20,7 @@
 
 mod binaries;
 mod directory;
+mod keep;
 pub mod launcher;
 mod recover;
 
@@ -33,6 +34,7 @@ use tokio::process::Child;
 
 pub use self::binaries::{Binaries, MINIMUM_MAJOR};
 use self::directory::Directory;
+pub use self::keep::keep;
 use self::launcher::Launcher;
 use crate::config::{Config, Secret};
 

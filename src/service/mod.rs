@@ -5,12 +5,14 @@
 //! types or an [`Error`] that a student understands. SQL is in [`crate::store`].
 
 pub mod admin;
+pub mod courses;
 mod error;
 pub mod exports;
 pub mod feedback;
 pub mod input;
 pub mod people;
 pub mod sessions;
+pub mod statistics;
 mod throttle;
 pub mod tokens;
 

@@ -146,7 +146,7 @@ pub async fn authenticate(services: &Services, secret: &str) -> Result<Option<Vi
 }
 
 /// Whether the viewer of a stream is still who they were: the credential has not ended and the role on
-/// the server is not less. Whether they are still in a course is the course's.
+/// the server is not less. Whether they are still in a course is for [`super::courses::check_watcher`].
 pub async fn recheck(services: &Services, viewer: &Viewer) -> Result<(), Error> {
     let mut conn = services.connection().await?;
     let role = match viewer.credential {

@@ -11,6 +11,7 @@ pub mod feedback;
 pub mod rights;
 pub mod schema;
 pub mod sessions;
+pub mod statistics;
 pub mod tokens;
 pub mod users;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Row as _};
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
 
 use crate::config::{Database, Secret};
 
@@ -94,26 +94,33 @@ pub struct Pending {
     pub description: String,
 }
 
+/// How long the server may take to answer at the start of a process.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Connects, and makes sure that the server is new enough.
 pub async fn connect(url: &Secret, settings: &Database) -> Result<PgPool, SchemaError> {
     let options: PgConnectOptions = url.expose().parse().map_err(|_| SchemaError::Url)?;
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.max_connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.application_name("codecanvas"))
+    let options = options.application_name("codecanvas");
+    // A connection outside the pool: the pool would try again and again and tell nothing but "timed out".
+    let mut connection = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
         .await
+        .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
         .map_err(SchemaError::Unreachable)?;
     let row = query(
         "SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number",
     )
-    .fetch_one(&pool)
+    .fetch_one(&mut connection)
     .await
     .map_err(SchemaError::Query)?;
     let number: i32 = row.try_get("number").map_err(SchemaError::Query)?;
     if number / 10_000 < MINIMUM_MAJOR {
         return Err(SchemaError::TooOld { found: row.try_get("version").map_err(SchemaError::Query)? });
     }
-    Ok(pool)
+    connection.close().await.map_err(SchemaError::Query)?;
+    Ok(PgPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_lazy_with(options))
 }
 
 /// Makes sure that the schema is exactly the one of this version.

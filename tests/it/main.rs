@@ -6,5 +6,7 @@
 mod api_http;
 mod api_pages;
 mod api_websocket;
+mod cli_command;
+mod cli_hostile;
 mod schema;
 mod support;

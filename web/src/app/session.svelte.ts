@@ -1,0 +1,77 @@
+// Who is there, and what this service offers.
+import { mutate, query } from '../api/client'
+import {
+  type LanguageChoiceFragment,
+  type MeFragment,
+  RegisterDocument,
+  type RegisterInput,
+  SignInAsGuestDocument,
+  SignInDocument,
+  type SignInInput,
+  SignOutDocument,
+  StartDocument,
+  type StartQuery,
+} from '../api/generated'
+import type { Refusal, Result } from '../api/refusal'
+import { reconnect } from '../api/socket'
+
+type State =
+  | { kind: 'loading' }
+  | { kind: 'failed'; refusal: Refusal }
+  | { kind: 'ready'; me: MeFragment | null; server: StartQuery['server'] }
+
+class Session {
+  state = $state.raw<State>({ kind: 'loading' })
+  languages = $state.raw<LanguageChoiceFragment[]>([])
+
+  readonly me = $derived(this.state.kind === 'ready' ? this.state.me : null)
+  readonly server = $derived(this.state.kind === 'ready' ? this.state.server : null)
+  /** Whether a program can be run: signed in, or welcome as a guest. */
+  readonly mayRun = $derived(this.me !== null || this.server?.areGuestsAllowed === true)
+
+  async start(): Promise<void> {
+    const result = await query(StartDocument, {})
+    if (result.kind === 'refused') {
+      this.state = { kind: 'failed', refusal: result.refusal }
+      return
+    }
+    const { viewer, server, languages } = result.data
+    this.languages = languages
+    this.state = { kind: 'ready', me: viewer, server }
+  }
+
+  async signIn(input: SignInInput): Promise<Refusal | null> {
+    return this.#enter(await mutate(SignInDocument, { input }), (data) => data.signIn.user)
+  }
+
+  async register(input: RegisterInput): Promise<Refusal | null> {
+    return this.#enter(await mutate(RegisterDocument, { input }), (data) => data.register.user)
+  }
+
+  /** Nobody becomes a guest, where guests are allowed; everybody else stays who they are. */
+  async enterAsGuest(): Promise<Refusal | null> {
+    if (this.me) return null
+    return this.#enter(await mutate(SignInAsGuestDocument, {}), (data) => data.signInAsGuest.user)
+  }
+
+  async signOut(): Promise<Refusal | null> {
+    const result = await mutate(SignOutDocument, {})
+    if (result.kind === 'refused' && result.refusal.code === 'offline') return result.refusal
+    this.update(null)
+    reconnect()
+    return null
+  }
+
+  update(me: MeFragment | null): void {
+    if (this.state.kind === 'ready') this.state = { ...this.state, me }
+  }
+
+  #enter<Data>(result: Result<Data>, user: (data: Data) => MeFragment): Refusal | null {
+    if (result.kind === 'refused') return result.refusal
+    this.update(user(result.data))
+    reconnect()
+    return null
+  }
+}
+
+export const session = new Session()
