@@ -7,6 +7,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::attempt::InvalidCursor;
 use super::verdict::{AttemptState, OutputStream, StepKind};
 
 /// One entry of an attempt's log.
@@ -57,5 +58,40 @@ impl EventBody {
     /// Whether the log ends here.
     pub const fn is_last(&self) -> bool {
         matches!(self, Self::AttemptFinished)
+    }
+}
+
+/// A place in the log of an attempt: just behind the event with this sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventCursor(pub i32);
+
+impl std::fmt::Display for EventCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "e{:x}", self.0)
+    }
+}
+
+impl std::str::FromStr for EventCursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let digits = text.strip_prefix('e').ok_or(InvalidCursor)?;
+        match i32::from_str_radix(digits, 16) {
+            Ok(sequence) if sequence >= 0 && !digits.starts_with('+') => Ok(Self(sequence)),
+            Ok(_) | Err(_) => Err(InvalidCursor),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_as_itself() {
+        assert_eq!(EventCursor(300).to_string().parse(), Ok(EventCursor(300)));
+        for wrong in ["", "e", "12", "e-1", "e+1", "e80000000", "eg"] {
+            assert_eq!(wrong.parse::<EventCursor>(), Err(InvalidCursor), "{wrong:?}");
+        }
     }
 }

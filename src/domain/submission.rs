@@ -64,3 +64,33 @@ pub struct FileDiff {
     /// Lines that only the older one has.
     pub removed_lines: usize,
 }
+
+/// Which submissions of a list are wanted. All given conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubmissionFilter {
+    /// Made by one of these.
+    pub author_ids: Option<Vec<UserId>>,
+    /// Made in this course.
+    pub course_id: Option<CourseId>,
+    /// In one of these languages, by name.
+    pub languages: Option<Vec<String>>,
+    /// The attempt that counts is in one of these states.
+    pub states: Option<Vec<AttemptState>>,
+    /// The attempt that counts ended in one of these ways.
+    pub verdicts: Option<Vec<Verdict>>,
+    /// Handed in at this time or later.
+    pub created_after: Option<DateTime<Utc>>,
+    /// Handed in before this time.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Literal text in any of the files, in any case.
+    pub source_contains: Option<String>,
+}
+
+/// Whose submissions a list is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubmissionScope {
+    /// Those of a user, as far as the viewer may see them.
+    User(UserId),
+    /// Those of a course: everybody's for its staff, their own for others.
+    Course(CourseId),
+}

@@ -6,13 +6,18 @@
 
 pub mod admin;
 pub mod courses;
+pub mod attempts;
 mod error;
 pub mod exports;
 pub mod feedback;
 pub mod input;
+pub mod languages;
 pub mod people;
+pub mod server;
 pub mod sessions;
 pub mod statistics;
+pub mod streams;
+pub mod submissions;
 mod throttle;
 pub mod tokens;
 
@@ -24,6 +29,7 @@ use sqlx::{PgPool, PgTransaction, Postgres};
 
 use crate::auth::password::{self, Passwords};
 use crate::config::{Accounts, Config, Queue, Quotas};
+use crate::store::listen::Hub;
 
 /// What the use cases depend on. One per process, behind an `Arc`.
 #[derive(Debug)]
@@ -36,6 +42,10 @@ pub struct Services {
     pub throttles: Throttles,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// Wakes those who wait for something to happen; fed by [`crate::store::listen::listen`].
+    pub hub: Hub,
+    /// What the workers offered a moment ago.
+    pub languages: languages::OfferedLanguages,
 }
 
 /// What the operator decided, as far as the use cases depend on it.
@@ -65,7 +75,14 @@ impl From<&Config> for Settings {
 impl Services {
     /// Connects the use cases with their surroundings. Computes one password hash.
     pub fn new(pool: PgPool, settings: Settings) -> Result<Self, password::Error> {
-        Ok(Self { throttles: Throttles::new(settings.throttles), passwords: Passwords::new()?, pool, settings })
+        Ok(Self {
+            throttles: Throttles::new(settings.throttles),
+            passwords: Passwords::new()?,
+            hub: Hub::default(),
+            languages: languages::OfferedLanguages::default(),
+            pool,
+            settings,
+        })
     }
 
     /// A connection for reading.

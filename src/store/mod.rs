@@ -8,12 +8,24 @@
 pub mod courses;
 pub mod exports;
 pub mod feedback;
+pub mod activity;
+pub mod attempts;
+pub mod events;
+pub mod history;
+pub mod input;
+pub mod listen;
+pub mod log;
+pub mod queue;
 pub mod rights;
 pub mod schema;
 pub mod sessions;
 pub mod statistics;
+pub mod sources;
+pub mod steps;
+pub mod submissions;
 pub mod tokens;
 pub mod users;
+pub mod workers;
 
 /// A pattern for `LIKE` that matches what begins with `text`, taken literally.
 fn prefix_pattern(text: &str) -> String {

@@ -1,0 +1,27 @@
+//! What this server is and how it fares.
+
+use super::languages::WORKER_SILENCE;
+use super::{Error, Services};
+use crate::auth::{Viewer, policy};
+use crate::store;
+pub use crate::store::queue::Depth;
+pub use crate::store::workers::Worker;
+
+/// How the queue fares.
+pub async fn queue_depth(services: &Services) -> Result<Depth, Error> {
+    Ok(store::queue::depth(&mut *services.connection().await?).await?)
+}
+
+/// The live workers. Only for admins.
+pub async fn workers(services: &Services, viewer: &Viewer) -> Result<Vec<Worker>, Error> {
+    if !policy::may_administer(viewer) {
+        return Err(Error::forbidden("Only admins see the workers."));
+    }
+    Ok(store::workers::list_live(&mut *services.connection().await?, WORKER_SILENCE).await?)
+}
+
+/// Whether at least one worker is there to run what is handed in.
+pub async fn has_live_worker(services: &Services) -> Result<bool, Error> {
+    let workers = store::workers::list_live(&mut *services.connection().await?, WORKER_SILENCE).await?;
+    Ok(!workers.is_empty())
+}

@@ -1,0 +1,301 @@
+//! Attempts: made, moved from state to state, concluded.
+//!
+//! State and verdict are copied to the submission for the attempt that counts, and each change of state
+//! is a row in the feeds of [`super::activity`]: all in one statement.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::{events, log, queue, steps};
+use crate::auth::Viewer;
+use crate::domain::attempt::{Attempt, Output, Step};
+use crate::domain::event::{Event, EventBody};
+use crate::domain::ids::{AttemptId, SubmissionId, UserId};
+use crate::domain::limits::RequestedLimits;
+use crate::domain::units::Bytes;
+use crate::domain::verdict::{AttemptState, OutputStream, StepKind, Verdict};
+
+/// An attempt that somebody asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct NewAttempt<'a> {
+    /// Its id.
+    pub id: AttemptId,
+    /// Of which submission.
+    pub submission_id: SubmissionId,
+    /// Who asks.
+    pub requested_by: UserId,
+    /// What they ask for.
+    pub limits: RequestedLimits,
+    /// The language's name.
+    pub language: &'a str,
+    /// How many attempts of theirs may run at once.
+    pub running_quota: i32,
+}
+
+/// Puts an attempt into the queue, with event 0. The user must be locked: [`queue::lock_user`].
+pub async fn insert(conn: &mut PgConnection, new: &NewAttempt<'_>) -> sqlx::Result<Attempt> {
+    let row = sqlx::query!(
+        r#"WITH attempt AS (
+             INSERT INTO attempts (id, submission_id, number, requested_by, requested_limits, state, queued_at)
+             SELECT $1, $2, COALESCE(max(number), 0) + 1, $3, $4, 'QUEUED', clock_timestamp()
+             FROM attempts
+             WHERE submission_id = $2
+             RETURNING number, queued_at
+         ), queued AS (
+             INSERT INTO queue (attempt_id, user_id, language, running_quota, turn)
+             SELECT $1, $3, $5, $6, GREATEST(
+                 (SELECT max(turn) + 1 FROM queue WHERE user_id = $3 AND lease_id IS NULL),
+                 (SELECT min(turn) FROM queue WHERE lease_id IS NULL),
+                 0
+             )
+         ), logged AS (
+             INSERT INTO attempt_events (attempt_id, sequence, at, kind, state)
+             SELECT $1, 0, queued_at, 'STATE_CHANGED', 'QUEUED' FROM attempt
+         ), recorded AS (
+             INSERT INTO activity (attempt_id, author_id, course_id, state)
+             SELECT $1, author_id, course_id, 'QUEUED' FROM submissions WHERE id = $2
+             RETURNING concat_ws(' ', author_id, course_id) AS feeds
+         )
+         SELECT
+             a.number AS "number!", a.queued_at AS "queued_at!",
+             pg_notify('queue', '') IS NULL AS queue, pg_notify('activity', r.feeds) IS NULL AS activity
+         FROM attempt a
+         CROSS JOIN recorded r"#,
+        new.id.as_uuid(),
+        new.submission_id.as_uuid(),
+        new.requested_by.as_uuid(),
+        Json(new.limits) as Json<RequestedLimits>,
+        new.language,
+        new.running_quota,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Attempt {
+        id: new.id,
+        submission_id: new.submission_id,
+        number: row.number,
+        requested_by: new.requested_by,
+        state: AttemptState::Queued,
+        verdict: None,
+        language_version: None,
+        queued_at: row.queued_at,
+        started_at: None,
+        finished_at: None,
+    })
+}
+
+/// Moves attempts to other states, none of them FINISHED, in the order given. The queue's rows must be
+/// locked.
+pub async fn change_states(conn: &mut PgConnection, changes: &[(AttemptId, AttemptState)]) -> sqlx::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = changes.iter().map(|(id, _)| id.as_uuid()).collect();
+    let states: Vec<_> = changes.iter().map(|(_, state)| *state).collect();
+    sqlx::query!(
+        "WITH changes AS (
+             SELECT * FROM unnest($1::uuid[], $2::attempt_state[]) WITH ORDINALITY AS c (attempt_id, state, position)
+         ), latest AS (
+             SELECT DISTINCT ON (attempt_id) attempt_id, state FROM changes ORDER BY attempt_id, position DESC
+         ), moved AS (
+             UPDATE attempts a
+             SET state = l.state,
+                 started_at = CASE WHEN l.state = 'QUEUED' THEN NULL ELSE a.started_at END
+             FROM latest l
+             WHERE a.id = l.attempt_id
+         ), counted AS (
+             UPDATE submissions s
+             SET counted_state = l.state
+             FROM latest l
+             JOIN attempts a ON a.id = l.attempt_id
+             WHERE s.id = a.submission_id AND s.counted_attempt_id = a.id
+         ), recorded AS (
+             INSERT INTO activity (attempt_id, author_id, course_id, state)
+             SELECT c.attempt_id, s.author_id, s.course_id, c.state
+             FROM changes c
+             JOIN attempts a ON a.id = c.attempt_id
+             JOIN submissions s ON s.id = a.submission_id
+             ORDER BY c.position
+             RETURNING concat_ws(' ', author_id, course_id) AS feeds
+         )
+         SELECT pg_notify('activity', feeds) FROM recorded",
+        &ids,
+        &states as &[AttemptState],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The end of an attempt.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// Which attempt. Its row of the queue must be locked.
+    pub attempt_id: AttemptId,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Events behind those that are stored, `AttemptFinished` excepted.
+    pub tail: Vec<Event>,
+    /// The sequence of `AttemptFinished`.
+    pub last_sequence: i32,
+    /// When it ended, by the clock of the one who saw it.
+    pub at: DateTime<Utc>,
+}
+
+/// Gives an attempt its verdict: takes it out of the queue and packs its log.
+pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::Result<()> {
+    let Conclusion { attempt_id, verdict, mut tail, last_sequence, at } = conclusion;
+    tail.push(Event { sequence: last_sequence, at, body: EventBody::AttemptFinished });
+    queue::remove(conn, attempt_id).await?;
+    log::pack(conn, attempt_id, tail).await?;
+    sqlx::query!(
+        "WITH finished AS (
+             UPDATE attempts
+             SET state = 'FINISHED', verdict = $2, finished_at = clock_timestamp()
+             WHERE id = $1
+             RETURNING id, submission_id
+         ), counted AS (
+             UPDATE submissions s
+             SET counted_state = 'FINISHED', counted_verdict = $2
+             FROM finished f
+             WHERE s.id = f.submission_id AND s.counted_attempt_id = f.id
+         ), recorded AS (
+             INSERT INTO activity (attempt_id, author_id, course_id, state, verdict)
+             SELECT f.id, s.author_id, s.course_id, 'FINISHED', $2
+             FROM finished f
+             JOIN submissions s ON s.id = f.submission_id
+             RETURNING concat_ws(' ', author_id, course_id) AS feeds
+         )
+         SELECT pg_notify('activity', feeds), pg_notify('attempt_events', ($1::uuid)::text) FROM recorded",
+        attempt_id.as_uuid(),
+        verdict as Verdict,
+    )
+    .execute(&mut *conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts an attempt back into the queue. Everything before is superseded. The row must be locked.
+pub async fn requeue(conn: &mut PgConnection, open: &queue::Open, is_worker_lost: bool) -> sqlx::Result<()> {
+    let sequence = open.next_sequence;
+    queue::release(conn, open.attempt_id, open.tries + i32::from(is_worker_lost), sequence + 1).await?;
+    change_states(conn, &[(open.attempt_id, AttemptState::Queued)]).await?;
+    events::append_one(conn, open.attempt_id, sequence, AttemptState::Queued).await
+}
+
+/// Gives a verdict to an attempt that no worker has (any more): cancelled while it waited, or lost too
+/// often. Steps that were under way get the same verdict and the output that is known. The row must be
+/// locked.
+pub async fn conclude_without_worker(
+    conn: &mut PgConnection,
+    open: &queue::Open,
+    verdict: Verdict,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let unfinished = steps::list_unfinished(conn, open.attempt_id).await?;
+    let mut tail = Vec::new();
+    let mut sequence = open.next_sequence;
+    if !unfinished.is_empty() {
+        let log = events::list(conn, open.attempt_id).await?;
+        for (kind, limits) in unfinished {
+            let (stdout, stderr) = output_so_far(&log, kind);
+            let step = Step {
+                attempt_id: open.attempt_id,
+                kind,
+                limits,
+                verdict: Some(verdict),
+                exit_code: None,
+                signal: None,
+                cpu_time_ms: None,
+                wall_time_ms: None,
+                peak_memory: None,
+                reason: Some(reason.to_owned()),
+                is_cached: false,
+                stdout,
+                stderr,
+            };
+            steps::put(conn, &step).await?;
+            if is_under_way(&log, kind) {
+                tail.push(Event { sequence, at, body: EventBody::StepFinished(kind) });
+                sequence += 1;
+            }
+        }
+    }
+    let conclusion = Conclusion { attempt_id: open.attempt_id, verdict, tail, last_sequence: sequence, at };
+    conclude(conn, conclusion).await
+}
+
+/// Whether the step began in the execution that the log ends with.
+fn is_under_way(log: &[Event], kind: StepKind) -> bool {
+    let restart = log.iter().rposition(|event| event.body == EventBody::StateChanged(AttemptState::Queued));
+    log.iter().skip(restart.unwrap_or(0)).any(|event| event.body == EventBody::StepStarted(kind))
+}
+
+/// What the step wrote since it was last begun.
+fn output_so_far(log: &[Event], wanted: StepKind) -> (Output, Output) {
+    let start = log.iter().rposition(|event| event.body == EventBody::StepStarted(wanted)).unwrap_or(log.len());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    for event in &log[start..] {
+        if let EventBody::OutputChunk { kind, stream, bytes, .. } = &event.body
+            && *kind == wanted
+        {
+            match stream {
+                OutputStream::Stdout => stdout.extend_from_slice(bytes),
+                OutputStream::Stderr => stderr.extend_from_slice(bytes),
+            }
+        }
+    }
+    let output = |bytes: Vec<u8>| Output { total: Bytes(bytes.len() as u64), bytes };
+    (output(stdout), output(stderr))
+}
+
+/// Attempts by id, as far as the viewer may see them.
+pub async fn list_by_ids(conn: &mut PgConnection, viewer: &Viewer, ids: &[AttemptId]) -> sqlx::Result<Vec<Attempt>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+    sqlx::query_as!(
+        Attempt,
+        r#"SELECT
+             a.id AS "id: AttemptId", a.submission_id AS "submission_id: SubmissionId", a.number,
+             a.requested_by AS "requested_by: UserId", a.state AS "state: AttemptState",
+             a.verdict AS "verdict: Verdict", a.language_version, a.queued_at, a.started_at, a.finished_at
+         FROM attempts a
+         JOIN submissions s ON s.id = a.submission_id
+         WHERE a.id = ANY ($1)
+           AND (s.author_id = $2 OR s.course_id IN (
+               SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
+           ))"#,
+        &ids,
+        viewer.user_id.as_uuid(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// All attempts of those of the submissions that the viewer may see, newest first.
+pub async fn list_by_submissions(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    ids: &[SubmissionId],
+) -> sqlx::Result<Vec<Attempt>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+    sqlx::query_as!(
+        Attempt,
+        r#"SELECT
+             a.id AS "id: AttemptId", a.submission_id AS "submission_id: SubmissionId", a.number,
+             a.requested_by AS "requested_by: UserId", a.state AS "state: AttemptState",
+             a.verdict AS "verdict: Verdict", a.language_version, a.queued_at, a.started_at, a.finished_at
+         FROM attempts a
+         JOIN submissions s ON s.id = a.submission_id
+         WHERE a.submission_id = ANY ($1)
+           AND (s.author_id = $2 OR s.course_id IN (
+               SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
+           ))
+         ORDER BY a.submission_id, a.number DESC"#,
+        &ids,
+        viewer.user_id.as_uuid(),
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,347 @@
+//! The live log of attempts: append-only rows with a dense sequence.
+//!
+//! Whoever appends holds the attempt's row of the queue, which knows the next sequence, and for a worker
+//! also proves that its lease is in force. The row is there exactly as long as the log is open.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::auth::Viewer;
+use crate::domain::event::{Event, EventBody};
+use crate::domain::ids::{AttemptId, LeaseId};
+use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
+
+/// What kind of event a row is; says which of its columns are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "event_kind", rename_all = "SCREAMING_SNAKE_CASE")]
+enum EventKind {
+    StateChanged,
+    StepStarted,
+    OutputChunk,
+    InputChunk,
+    StepFinished,
+    AttemptFinished,
+}
+
+/// Events of one attempt that its worker wants to append.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Of which attempt.
+    pub attempt_id: AttemptId,
+    /// By which lease.
+    pub lease_id: LeaseId,
+    /// Never empty; dense from the sequence behind the last that was appended.
+    pub events: Vec<Event>,
+}
+
+impl Batch {
+    fn first_sequence(&self) -> i32 {
+        self.events.first().map_or(0, |event| event.sequence)
+    }
+
+    fn next_sequence(&self) -> i32 {
+        self.events.last().map_or(0, |event| event.sequence + 1)
+    }
+}
+
+/// What the row of the queue says about a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The batch is next.
+    Next,
+    /// It is there already: the answer to an earlier commit was lost with the connection.
+    Done,
+    /// The lease has run out or is another's. Nothing may be written.
+    Lost,
+}
+
+/// Locks the queue's rows of the batches, in one order, and says for each batch whether it may be
+/// appended. The locks hold until the transaction ends, so until then the leases do.
+pub async fn lock(conn: &mut PgConnection, batches: &[Batch]) -> sqlx::Result<Vec<Turn>> {
+    let attempts: Vec<_> = batches.iter().map(|batch| batch.attempt_id.as_uuid()).collect();
+    let leases: Vec<_> = batches.iter().map(|batch| batch.lease_id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT q.attempt_id AS "attempt_id: AttemptId", q.next_sequence
+         FROM queue q
+         JOIN unnest($1::uuid[], $2::uuid[]) AS w (attempt_id, lease_id)
+           ON q.attempt_id = w.attempt_id AND q.lease_id = w.lease_id
+         WHERE q.lease_expires_at > clock_timestamp()
+         ORDER BY q.attempt_id
+         FOR UPDATE OF q"#,
+        &attempts,
+        &leases,
+    )
+    .fetch_all(conn)
+    .await?;
+    let turn = |batch: &Batch| {
+        let row = rows.iter().find(|row| row.attempt_id == batch.attempt_id);
+        match row.map(|row| row.next_sequence) {
+            Some(next) if next == batch.first_sequence() => Turn::Next,
+            Some(next) if next == batch.next_sequence() => Turn::Done,
+            Some(_) | None => Turn::Lost,
+        }
+    };
+    Ok(batches.iter().map(turn).collect())
+}
+
+#[derive(Default)]
+struct Columns {
+    attempt_id: Vec<uuid::Uuid>,
+    sequence: Vec<i32>,
+    at: Vec<DateTime<Utc>>,
+    kind: Vec<EventKind>,
+    state: Vec<Option<AttemptState>>,
+    step: Vec<Option<StepKind>>,
+    stream: Vec<Option<OutputStream>>,
+    byte_offset: Vec<Option<i64>>,
+    bytes: Vec<Option<Vec<u8>>>,
+    is_end: Vec<Option<bool>>,
+}
+
+/// The columns that only some kinds have.
+#[derive(Default)]
+struct Fields {
+    state: Option<AttemptState>,
+    step: Option<StepKind>,
+    stream: Option<OutputStream>,
+    byte_offset: Option<i64>,
+    bytes: Option<Vec<u8>>,
+    is_end: Option<bool>,
+}
+
+impl Columns {
+    fn push(&mut self, attempt: AttemptId, event: &Event) {
+        let (kind, fields) = match &event.body {
+            EventBody::StateChanged(state) => {
+                (EventKind::StateChanged, Fields { state: Some(*state), ..Fields::default() })
+            }
+            EventBody::StepStarted(kind) => (EventKind::StepStarted, Fields { step: Some(*kind), ..Fields::default() }),
+            EventBody::OutputChunk { kind, stream, offset, bytes } => (
+                EventKind::OutputChunk,
+                Fields {
+                    step: Some(*kind),
+                    stream: Some(*stream),
+                    byte_offset: Some(offset.cast_signed()),
+                    bytes: Some(bytes.clone()),
+                    ..Fields::default()
+                },
+            ),
+            EventBody::InputChunk { offset, bytes, is_end } => (
+                EventKind::InputChunk,
+                Fields {
+                    byte_offset: Some(offset.cast_signed()),
+                    bytes: Some(bytes.clone()),
+                    is_end: Some(*is_end),
+                    ..Fields::default()
+                },
+            ),
+            EventBody::StepFinished(kind) => {
+                (EventKind::StepFinished, Fields { step: Some(*kind), ..Fields::default() })
+            }
+            EventBody::AttemptFinished => (EventKind::AttemptFinished, Fields::default()),
+        };
+        self.attempt_id.push(attempt.as_uuid());
+        self.sequence.push(event.sequence);
+        self.at.push(event.at);
+        self.kind.push(kind);
+        self.state.push(fields.state);
+        self.step.push(fields.step);
+        self.stream.push(fields.stream);
+        self.byte_offset.push(fields.byte_offset);
+        self.bytes.push(fields.bytes);
+        self.is_end.push(fields.is_end);
+    }
+}
+
+/// Appends batches whose turn it is, as [`lock`] said in the same transaction, and wakes those who
+/// read the logs.
+pub async fn append(conn: &mut PgConnection, batches: &[&Batch]) -> sqlx::Result<()> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let mut columns = Columns::default();
+    for batch in batches {
+        for event in &batch.events {
+            columns.push(batch.attempt_id, event);
+        }
+    }
+    let attempts: Vec<_> = batches.iter().map(|batch| batch.attempt_id.as_uuid()).collect();
+    let next: Vec<_> = batches.iter().map(|batch| batch.next_sequence()).collect();
+    sqlx::query!(
+        "WITH appended AS (
+             INSERT INTO attempt_events (
+                 attempt_id, sequence, at, kind, state, step, stream, byte_offset, bytes, is_end
+             )
+             SELECT *
+             FROM unnest(
+                 $1::uuid[], $2::integer[], $3::timestamptz[], $4::event_kind[], $5::attempt_state[],
+                 $6::step_kind[], $7::output_stream[], $8::bigint[], $9::bytea[], $10::boolean[]
+             )
+         ), moved AS (
+             UPDATE queue q
+             SET next_sequence = n.next_sequence
+             FROM unnest($11::uuid[], $12::integer[]) AS n (attempt_id, next_sequence)
+             WHERE q.attempt_id = n.attempt_id
+         )
+         -- One NOTIFY costs the same as many in a transaction: it is the commit that is serialised.
+         SELECT pg_notify('attempt_events', id::text) FROM unnest($11::uuid[]) AS id",
+        &columns.attempt_id,
+        &columns.sequence,
+        &columns.at,
+        &columns.kind as &[EventKind],
+        &columns.state as &[Option<AttemptState>],
+        &columns.step as &[Option<StepKind>],
+        &columns.stream as &[Option<OutputStream>],
+        &columns.byte_offset as &[Option<i64>],
+        &columns.bytes as &[Option<Vec<u8>>],
+        &columns.is_end as &[Option<bool>],
+        &attempts,
+        &next,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// An attempt that the viewer may read, at the time it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadableAttempt(AttemptId);
+
+impl ReadableAttempt {
+    /// Which attempt.
+    pub const fn id(&self) -> AttemptId {
+        self.0
+    }
+}
+
+/// Whether the viewer may read the attempt's log.
+pub async fn find_readable(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    attempt: AttemptId,
+) -> sqlx::Result<Option<ReadableAttempt>> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT a.id AS "id: AttemptId"
+         FROM attempts a
+         JOIN submissions s ON s.id = a.submission_id
+         WHERE a.id = $1
+           AND (s.author_id = $2 OR s.course_id IN (
+               SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
+           ))"#,
+        attempt.as_uuid(),
+        viewer.user_id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(ReadableAttempt))
+}
+
+struct Row {
+    sequence: i32,
+    at: DateTime<Utc>,
+    kind: EventKind,
+    state: Option<AttemptState>,
+    step: Option<StepKind>,
+    stream: Option<OutputStream>,
+    byte_offset: Option<i64>,
+    bytes: Option<Vec<u8>>,
+    is_end: Option<bool>,
+}
+
+impl TryFrom<Row> for Event {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
+        fn set<T>(value: Option<T>) -> Result<T, sqlx::Error> {
+            value.ok_or_else(|| sqlx::Error::Decode("an event without the fields of its kind".into()))
+        }
+        let body = match row.kind {
+            EventKind::StateChanged => EventBody::StateChanged(set(row.state)?),
+            EventKind::StepStarted => EventBody::StepStarted(set(row.step)?),
+            EventKind::OutputChunk => EventBody::OutputChunk {
+                kind: set(row.step)?,
+                stream: set(row.stream)?,
+                offset: set(row.byte_offset)?.cast_unsigned(),
+                bytes: set(row.bytes)?,
+            },
+            EventKind::InputChunk => EventBody::InputChunk {
+                offset: set(row.byte_offset)?.cast_unsigned(),
+                bytes: set(row.bytes)?,
+                is_end: set(row.is_end)?,
+            },
+            EventKind::StepFinished => EventBody::StepFinished(set(row.step)?),
+            EventKind::AttemptFinished => EventBody::AttemptFinished,
+        };
+        Ok(Self { sequence: row.sequence, at: row.at, body })
+    }
+}
+
+/// At most `limit` events of the live log behind a sequence, or from the beginning. None where there are
+/// none yet, and where the log is packed: see [`super::log::find`].
+pub async fn list_after(
+    conn: &mut PgConnection,
+    attempt: &ReadableAttempt,
+    after: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Vec<Event>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT
+             sequence, at, kind AS "kind: EventKind", state AS "state: AttemptState", step AS "step: StepKind",
+             stream AS "stream: OutputStream", byte_offset, bytes, is_end
+         FROM attempt_events
+         WHERE attempt_id = $1 AND sequence > $2
+         ORDER BY sequence
+         LIMIT $3"#,
+        attempt.id().as_uuid(),
+        after.unwrap_or(-1),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Event::try_from).collect()
+}
+
+/// Takes the whole live log away. Only for packing it.
+pub(super) async fn take(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
+    let mut rows = sqlx::query_as!(
+        Row,
+        r#"DELETE FROM attempt_events
+         WHERE attempt_id = $1
+         RETURNING
+             sequence, at, kind AS "kind: EventKind", state AS "state: AttemptState", step AS "step: StepKind",
+             stream AS "stream: OutputStream", byte_offset, bytes, is_end"#,
+        attempt.as_uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.sort_unstable_by_key(|row| row.sequence);
+    rows.into_iter().map(Event::try_from).collect()
+}
+
+/// The live log of an attempt whose worker is lost, for whoever concludes it.
+pub(super) async fn list(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
+    list_after(conn, &ReadableAttempt(attempt), None, i64::MAX).await
+}
+
+/// Appends a change of state by someone who has locked the queue's row and counts its sequence.
+pub(super) async fn append_one(
+    conn: &mut PgConnection,
+    attempt: AttemptId,
+    sequence: i32,
+    state: AttemptState,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "WITH appended AS (
+             INSERT INTO attempt_events (attempt_id, sequence, at, kind, state)
+             VALUES ($1, $2, clock_timestamp(), 'STATE_CHANGED', $3)
+         )
+         SELECT pg_notify('attempt_events', ($1::uuid)::text)",
+        attempt.as_uuid(),
+        sequence,
+        state as AttemptState,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

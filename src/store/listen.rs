@@ -1,0 +1,269 @@
+//! Wake-ups: one listening connection per process, fanned out in memory.
+//!
+//! `NOTIFY` carries ids, never data, and means "look again". A wake-up can be late, doubled or lost
+//! with the connection; whoever waits therefore registers *before* it reads, and polls now and then.
+//! After a reconnect everybody is woken.
+//!
+//! ```text
+//!  Postgres ──NOTIFY──▶ listen() ──▶ Hub ──▶ Waker of an attempt, a course, a user, the queue
+//! ```
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::rights;
+use crate::domain::ids::{AttemptId, CourseId, UserId};
+
+/// The payload is an attempt whose log grew.
+const ATTEMPT_EVENTS: &str = "attempt_events";
+/// The payload is an attempt that somebody cancelled or typed into.
+const ATTEMPT_CONTROL: &str = "attempt_control";
+/// The payload is a user and, behind a space, a course: there is a change of state in their feeds.
+const ACTIVITY: &str = "activity";
+/// No payload: an attempt waits.
+const QUEUE: &str = "queue";
+
+/// What a process wants to hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// New events and changes of state, for subscriptions.
+    Api,
+    /// New work and what concerns running work.
+    Worker,
+}
+
+impl Audience {
+    const fn channels(self) -> &'static [&'static str] {
+        match self {
+            Self::Api => &[ATTEMPT_EVENTS, ACTIVITY, rights::CHANNEL],
+            Self::Worker => &[QUEUE, ATTEMPT_CONTROL],
+        }
+    }
+}
+
+/// Where wake-ups are handed out. Clones share everything.
+#[derive(Debug, Clone, Default)]
+pub struct Hub {
+    events: Topic<AttemptId>,
+    control: Topic<AttemptId>,
+    users: Topic<UserId>,
+    courses: Topic<CourseId>,
+    rights: Topic<UserId>,
+    queue: Topic<()>,
+}
+
+impl Hub {
+    /// Woken when the attempt's log grew.
+    pub fn events_of(&self, attempt: AttemptId) -> Waker<AttemptId> {
+        self.events.subscribe(attempt)
+    }
+
+    /// Woken when somebody cancelled the attempt or typed into it.
+    pub fn control_of(&self, attempt: AttemptId) -> Waker<AttemptId> {
+        self.control.subscribe(attempt)
+    }
+
+    /// Woken when an attempt of the user changed its state.
+    pub fn activity_of_user(&self, user: UserId) -> Waker<UserId> {
+        self.users.subscribe(user)
+    }
+
+    /// Woken when an attempt in the course changed its state.
+    pub fn activity_of_course(&self, course: CourseId) -> Waker<CourseId> {
+        self.courses.subscribe(course)
+    }
+
+    /// Woken when the user may have lost a right.
+    pub fn rights_of(&self, user: UserId) -> Waker<UserId> {
+        self.rights.subscribe(user)
+    }
+
+    /// Woken when there may be something to claim.
+    pub fn queue(&self) -> Waker<()> {
+        self.queue.subscribe(())
+    }
+
+    /// Wakes everybody: what was missed is unknown.
+    pub fn wake_all(&self) {
+        self.events.wake_all();
+        self.control.wake_all();
+        self.users.wake_all();
+        self.courses.wake_all();
+        self.rights.wake_all();
+        self.queue.wake_all();
+    }
+
+    fn receive(&self, channel: &str, payload: &str) {
+        match channel {
+            ATTEMPT_EVENTS => wake(&self.events, payload),
+            ATTEMPT_CONTROL => wake(&self.control, payload),
+            ACTIVITY => {
+                let (user, course) = payload.split_once(' ').unwrap_or((payload, ""));
+                wake(&self.users, user);
+                wake(&self.courses, course);
+            }
+            rights::CHANNEL => {
+                if let Ok(user) = payload.parse() {
+                    self.rights.wake(&user);
+                }
+            }
+            _ => self.queue.wake(&()),
+        }
+    }
+}
+
+fn wake<K: Hash + Eq + Copy + From<Uuid>>(topic: &Topic<K>, payload: &str) {
+    if let Ok(id) = Uuid::try_parse(payload) {
+        topic.wake(&id.into());
+    }
+}
+
+#[derive(Debug)]
+struct Topic<K> {
+    keys: Arc<Mutex<HashMap<K, watch::Sender<()>>>>,
+}
+
+impl<K> Clone for Topic<K> {
+    fn clone(&self) -> Self {
+        Self { keys: Arc::clone(&self.keys) }
+    }
+}
+
+impl<K> Default for Topic<K> {
+    fn default() -> Self {
+        Self { keys: Arc::default() }
+    }
+}
+
+impl<K: Hash + Eq + Copy> Topic<K> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, watch::Sender<()>>> {
+        // Nothing panics while the map is half changed.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn subscribe(&self, key: K) -> Waker<K> {
+        let receiver = self.lock().entry(key).or_insert_with(|| watch::channel(()).0).subscribe();
+        Waker { key, receiver: Some(receiver), topic: self.clone() }
+    }
+
+    fn wake(&self, key: &K) {
+        if let Some(sender) = self.lock().get(key) {
+            sender.send_replace(());
+        }
+    }
+
+    fn wake_all(&self) {
+        for sender in self.lock().values() {
+            sender.send_replace(());
+        }
+    }
+}
+
+/// Somebody's interest in one key; it ends where this is dropped.
+#[derive(Debug)]
+pub struct Waker<K: Hash + Eq + Copy> {
+    key: K,
+    /// `None` only while it is dropped.
+    receiver: Option<watch::Receiver<()>>,
+    topic: Topic<K>,
+}
+
+impl<K: Hash + Eq + Copy> Waker<K> {
+    /// Returns at the next wake-up, at once if there was one since the last call, and after `poll` in
+    /// any case.
+    pub async fn wait(&mut self, poll: Duration) {
+        if let Some(receiver) = &mut self.receiver {
+            // Neither a timeout nor the end of the sender, which lives as long as `self`, is an error:
+            // the caller looks again.
+            drop(tokio::time::timeout(poll, receiver.changed()).await);
+        }
+    }
+}
+
+impl<K: Hash + Eq + Copy> Drop for Waker<K> {
+    fn drop(&mut self) {
+        let mut keys = self.topic.lock();
+        self.receiver = None;
+        if keys.get(&self.key).is_some_and(|sender| sender.receiver_count() == 0) {
+            keys.remove(&self.key);
+        }
+    }
+}
+
+/// Hands out wake-ups until `shutdown`. Reconnects by itself.
+pub async fn listen(pool: PgPool, hub: Hub, audience: Audience, shutdown: CancellationToken) {
+    const PAUSE: Duration = Duration::from_millis(250);
+    while !shutdown.is_cancelled() {
+        let session = listen_once(&pool, &hub, audience);
+        match shutdown.run_until_cancelled(session).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "not listening to Postgres"),
+        }
+        hub.wake_all();
+        shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    }
+}
+
+/// One connection until it is lost.
+async fn listen_once(pool: &PgPool, hub: &Hub, audience: Audience) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.ignore_pool_close_event(false);
+    listener.listen_all(audience.channels().iter().copied()).await?;
+    // What happened before is not in this connection's queue.
+    hub.wake_all();
+    while let Some(notification) = listener.try_recv().await? {
+        hub.receive(notification.channel(), notification.payload());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: Duration = Duration::from_secs(3600);
+    const AT_ONCE: Duration = Duration::ZERO;
+
+    #[tokio::test]
+    async fn a_wake_up_before_the_wait_is_not_lost() {
+        let hub = Hub::default();
+        let id = AttemptId::new();
+        let (mut first, mut second) = (hub.events_of(id), hub.events_of(id));
+        hub.receive(ATTEMPT_EVENTS, &id.as_uuid().to_string());
+        first.wait(NEVER).await;
+        second.wait(NEVER).await;
+    }
+
+    #[tokio::test]
+    async fn a_change_of_state_wakes_the_user_and_the_course() {
+        let hub = Hub::default();
+        let (user, course) = (UserId::new(), CourseId::new());
+        let (mut of_user, mut of_course) = (hub.activity_of_user(user), hub.activity_of_course(course));
+        hub.receive(ACTIVITY, &format!("{} {}", user.as_uuid(), course.as_uuid()));
+        of_user.wait(NEVER).await;
+        of_course.wait(NEVER).await;
+        hub.receive(ACTIVITY, &user.as_uuid().to_string());
+        of_user.wait(NEVER).await;
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_for_those_who_have_gone() {
+        let hub = Hub::default();
+        let id = AttemptId::new();
+        let (first, second) = (hub.events_of(id), hub.events_of(id));
+        drop(first);
+        assert_eq!(hub.events.lock().len(), 1);
+        drop(second);
+        assert_eq!(hub.events.lock().len(), 0);
+        hub.events_of(id).wait(AT_ONCE).await;
+    }
+}

@@ -1,0 +1,246 @@
+//! Submissions and their files.
+//!
+//! A viewer sees their own submissions, and those made in courses where they are teacher or assistant.
+//! Every statement here that reads says so in its `WHERE`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::auth::Viewer;
+use crate::domain::course::CourseRole;
+use crate::domain::ids::{AttemptId, CourseId, SubmissionId, UserId};
+use crate::domain::submission::{StoredFile, Submission};
+use crate::domain::verdict::{AttemptState, Verdict};
+
+/// A file of a new submission; its contents are in `sources`.
+#[derive(Debug, Clone)]
+pub struct FileRow {
+    /// Relative, normalised, without `..`.
+    pub path: String,
+    /// Digest of its contents.
+    pub sha256: Vec<u8>,
+}
+
+/// A submission to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSubmission<'a> {
+    /// Its row.
+    pub submission: &'a Submission,
+    /// Its files in the order they were sent.
+    pub files: &'a [FileRow],
+    /// Under which key it can be found again.
+    pub idempotency_key: Option<&'a str>,
+    /// Digest of all that was handed in.
+    pub input_sha256: &'a [u8],
+}
+
+/// Stores a submission whose first attempt will be `attempt`. Answers when it was.
+pub async fn insert(conn: &mut PgConnection, new: &NewSubmission<'_>) -> sqlx::Result<DateTime<Utc>> {
+    let NewSubmission { submission, files, .. } = new;
+    let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
+    let digests: Vec<_> = files.iter().map(|file| file.sha256.clone()).collect();
+    sqlx::query_scalar!(
+        r#"WITH submission AS (
+             INSERT INTO submissions (
+                 id, author_id, course_id, language, main_path, stdin, arguments, is_interactive, idempotency_key,
+                 input_sha256, counted_attempt_id, counted_state, created_at
+             )
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'QUEUED', clock_timestamp())
+             RETURNING created_at
+         ), files AS (
+             INSERT INTO submission_files (submission_id, position, path, sha256)
+             SELECT $1, (f.position - 1)::integer, f.path, f.sha256
+             FROM unnest($12::text[], $13::bytea[]) WITH ORDINALITY AS f (path, sha256, position)
+         )
+         SELECT created_at AS "created_at!" FROM submission"#,
+        submission.id.as_uuid(),
+        submission.author_id.as_uuid(),
+        submission.course_id.map(CourseId::as_uuid),
+        submission.language,
+        submission.main_path,
+        submission.stdin,
+        &submission.arguments,
+        submission.is_interactive,
+        new.idempotency_key,
+        new.input_sha256,
+        submission.counted_attempt_id.as_uuid(),
+        &paths,
+        &digests,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The submission that this user made with this key within the last day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Which submission.
+    pub id: SubmissionId,
+    /// The digest of what was handed in.
+    pub input_sha256: Vec<u8>,
+}
+
+/// Looks for an earlier use of an idempotency key, and frees the key where that is older than a day.
+pub async fn find_earlier(conn: &mut PgConnection, author: UserId, key: &str) -> sqlx::Result<Option<Earlier>> {
+    sqlx::query!(
+        "UPDATE submissions
+         SET idempotency_key = NULL
+         WHERE author_id = $1 AND idempotency_key = $2 AND created_at < clock_timestamp() - interval '24 hours'",
+        author.as_uuid(),
+        key,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query_as!(
+        Earlier,
+        r#"SELECT id AS "id: SubmissionId", input_sha256
+         FROM submissions
+         WHERE author_id = $1 AND idempotency_key = $2"#,
+        author.as_uuid(),
+        key,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Makes another attempt the one that counts. Only for one that its author asked for.
+pub async fn count_attempt(conn: &mut PgConnection, id: SubmissionId, attempt: AttemptId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE submissions
+         SET counted_attempt_id = $2, counted_state = 'QUEUED', counted_verdict = NULL
+         WHERE id = $1",
+        id.as_uuid(),
+        attempt.as_uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Holds off others who make an attempt of the submission, until the transaction ends.
+pub async fn lock(conn: &mut PgConnection, id: SubmissionId) -> sqlx::Result<()> {
+    sqlx::query!("SELECT FROM submissions WHERE id = $1 FOR NO KEY UPDATE", id.as_uuid()).execute(conn).await?;
+    Ok(())
+}
+
+/// What the viewer is in a course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    /// Their role.
+    pub role: CourseRole,
+    /// Whether nothing can be handed in any more.
+    pub is_archived: bool,
+}
+
+/// What the viewer is in a course. `None`: not in it, or it is not there.
+pub async fn find_seat(conn: &mut PgConnection, viewer: &Viewer, course: CourseId) -> sqlx::Result<Option<Seat>> {
+    sqlx::query_as!(
+        Seat,
+        r#"SELECT m.role AS "role: CourseRole", c.archived_at IS NOT NULL AS "is_archived!"
+         FROM course_members m
+         JOIN courses c ON c.id = m.course_id
+         WHERE m.course_id = $1 AND m.user_id = $2"#,
+        course.as_uuid(),
+        viewer.user_id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Submissions by id, as far as the viewer may see them.
+pub async fn list_by_ids(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    ids: &[SubmissionId],
+) -> sqlx::Result<Vec<Submission>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+    sqlx::query_as!(
+        Submission,
+        r#"SELECT
+             s.id AS "id: SubmissionId", s.author_id AS "author_id: UserId", s.course_id AS "course_id: CourseId",
+             s.language, s.main_path, s.stdin, s.arguments, s.is_interactive, s.created_at,
+             s.counted_attempt_id AS "counted_attempt_id: AttemptId",
+             s.counted_state AS "counted_state: AttemptState", s.counted_verdict AS "counted_verdict: Verdict"
+         FROM submissions s
+         WHERE s.id = ANY ($1)
+           AND (s.author_id = $2 OR s.course_id IN (
+               SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
+           ))"#,
+        &ids,
+        viewer.user_id.as_uuid(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The author's submission before this one, in the same course or outside any.
+pub async fn find_previous(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    submission: &Submission,
+) -> sqlx::Result<Option<Submission>> {
+    sqlx::query_as!(
+        Submission,
+        r#"SELECT
+             s.id AS "id: SubmissionId", s.author_id AS "author_id: UserId", s.course_id AS "course_id: CourseId",
+             s.language, s.main_path, s.stdin, s.arguments, s.is_interactive, s.created_at,
+             s.counted_attempt_id AS "counted_attempt_id: AttemptId",
+             s.counted_state AS "counted_state: AttemptState", s.counted_verdict AS "counted_verdict: Verdict"
+         FROM submissions s
+         WHERE s.author_id = $1
+           AND s.id < $2
+           AND s.course_id IS NOT DISTINCT FROM $3
+           AND (s.author_id = $4 OR s.course_id IN (
+               SELECT m.course_id FROM course_members m WHERE m.user_id = $4 AND m.role <> 'STUDENT'
+           ))
+         ORDER BY s.id DESC
+         LIMIT 1"#,
+        submission.author_id.as_uuid(),
+        submission.id.as_uuid(),
+        submission.course_id.map(CourseId::as_uuid),
+        viewer.user_id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Files of those of the submissions that the viewer may see, in the order they were sent.
+pub async fn list_files(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    ids: &[SubmissionId],
+) -> sqlx::Result<Vec<(SubmissionId, StoredFile)>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT f.submission_id AS "submission_id: SubmissionId", f.path, f.sha256, c.bytes
+         FROM submission_files f
+         JOIN sources c ON c.sha256 = f.sha256
+         JOIN submissions s ON s.id = f.submission_id
+         WHERE f.submission_id = ANY ($1)
+           AND (s.author_id = $2 OR s.course_id IN (
+               SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
+           ))
+         ORDER BY f.submission_id, f.position"#,
+        &ids,
+        viewer.user_id.as_uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let file = |path, bytes, sha256| StoredFile { path, bytes, sha256 };
+    Ok(rows.into_iter().map(|row| (row.submission_id, file(row.path, row.bytes, row.sha256))).collect())
+}
+
+/// Files of a submission for the worker that runs it: path and contents.
+pub async fn list_files_to_run(conn: &mut PgConnection, id: SubmissionId) -> sqlx::Result<Vec<(String, Vec<u8>)>> {
+    let rows = sqlx::query!(
+        "SELECT f.path, c.bytes
+         FROM submission_files f
+         JOIN sources c ON c.sha256 = f.sha256
+         WHERE f.submission_id = $1
+         ORDER BY f.position",
+        id.as_uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.path, row.bytes)).collect())
+}
