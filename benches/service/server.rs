@@ -36,7 +36,7 @@ impl Server {
         let url = format!("http://127.0.0.1:{port}");
         let http = crate::client::http()?;
         while !http.get(format!("{url}/readyz")).send().await.is_ok_and(|response| response.status().is_success()) {
-            if began.elapsed() > Duration::from_secs(300) {
+            if began.elapsed() > Duration::from_mins(5) {
                 bail!("the service is not ready after five minutes");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
