@@ -29,6 +29,7 @@ impl Keeper {
     /// Starts a keeper: `program keeper`, where `program` (usually [`THIS_EXECUTABLE`]) calls `keeper_main` in that
     /// case. Its environment is empty, its standard error is this process's. The first message to send is
     /// [`Request::Setup`].
+    #[expect(clippy::disallowed_methods, reason = "the keeper is the root of all processes of a sandbox")]
     pub fn spawn(program: &Path) -> io::Result<Self> {
         let (ours, theirs) = socketpair(
             AddressFamily::Unix,

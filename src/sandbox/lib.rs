@@ -9,25 +9,40 @@
 //! ```
 //!
 //! [`message`] says what travels over the socket; [`StepSpec`] is what to run and [`Outcome`] what came of it: facts only.
-//! `main` must call `keeper_main` before it starts any thread if [`is_keeper`].
+//! `main` must call [`keeper_main`] before it starts any thread if [`is_keeper`].
 
 pub mod message;
 pub mod probe;
+pub mod seccomp;
 
+mod armed;
+mod cgroup;
+mod clock;
+mod credentials;
+mod fault;
+mod files;
+mod forker;
 mod handle;
+mod init;
+mod inside;
+mod keeper;
 mod layout;
 mod outcome;
+mod rlimit;
+mod root;
 mod spec;
 mod sys;
+mod waiting;
 
 pub use handle::{KEEPER_ROLE, Keeper, THIS_EXECUTABLE};
+pub use keeper::keeper_main;
 pub use layout::{
     Access, BoxLayout, CgroupSettings, DEFAULT_ETC_FILES, DEFAULT_FIRST_UID, Identity, Mount, USER_NAMESPACE_UID,
 };
 pub use outcome::{Ended, Outcome, Signal, StopReason};
 pub use spec::{StepLimits, StepSpec};
 
-/// Whether this process was started to be a keeper: then `main` calls `keeper_main` first of all.
+/// Whether this process was started to be a keeper: then `main` calls [`keeper_main`] first of all.
 pub fn is_keeper() -> bool {
     std::env::args_os().nth(1).is_some_and(|role| role == KEEPER_ROLE)
 }

@@ -3,6 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Abilities;
+use crate::layout::Identity;
+use crate::message::Failure;
+use crate::root::Switched;
+
 /// One protection and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protection {
@@ -26,4 +31,94 @@ pub enum ProtectionState {
     Reduced,
     /// Not at all.
     Missing,
+}
+
+/// What every keeper must have unless its layout says otherwise.
+const REQUIRED: [&str; 4] = ["own-user", "memory-limit", "process-limit", "cpu-clock"];
+
+/// Names the missing required protections.
+pub(crate) fn check(protections: &[Protection], may_be_missing: &[String]) -> Result<(), Failure> {
+    let missing: Vec<_> = protections
+        .iter()
+        .filter(|protection| REQUIRED.contains(&protection.name.as_str()))
+        .filter(|protection| protection.state == ProtectionState::Missing)
+        .filter(|protection| !may_be_missing.contains(&protection.name))
+        .map(|protection| match &protection.fix {
+            Some(fix) => format!("{}: {} ({fix})", protection.name, protection.detail),
+            None => format!("{}: {}", protection.name, protection.detail),
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure {
+        operation: "protect the host".to_owned(),
+        message: missing.join("; "),
+        errno: None,
+        is_refusal: false,
+    })
+}
+
+/// What a keeper that could arm a box has. The namespaces, the read-only root, the filter and the rest that is not listed as
+/// anything else hold, or there would be no box.
+pub(crate) fn assess(
+    identity: Identity,
+    abilities: Abilities,
+    switched: Switched,
+    sees_waiting: bool,
+) -> Vec<Protection> {
+    let mut list = Vec::new();
+    let mut say = |name: &str, state, detail: &str, fix: Option<&str>| {
+        list.push(Protection { name: name.to_owned(), state, detail: detail.to_owned(), fix: fix.map(str::to_owned) });
+    };
+    let in_force = ProtectionState::InForce;
+    say("namespaces", in_force, "processes, mounts, IPC, host name and control groups of its own", None);
+    say("network", in_force, "no interface but a loopback that is down", None);
+    say("seccomp", in_force, "dangerous system calls are refused", None);
+    say("privileges", in_force, "no capabilities, and no way to gain any", None);
+    match identity {
+        Identity::Ids { uid, .. } => {
+            say("own-user", in_force, &format!("uid {uid}, used by nothing else"), None);
+            say("groups", in_force, "no supplementary groups", None);
+        }
+        Identity::UserNamespace => {
+            let fix = "start the worker as root";
+            say("own-user", ProtectionState::Reduced, "all boxes are the user who started the worker", Some(fix));
+            let detail = "programs keep that user's groups: files shown in boxes are readable by them";
+            say("groups", ProtectionState::Reduced, detail, Some(fix));
+        }
+    }
+    match switched {
+        Switched::Pivoted => say("root", in_force, "read-only; the host's files are not mounted", None),
+        Switched::Moved => {
+            let detail = "read-only; the host's files are out of reach, but mounted: pivot_root is denied";
+            say("root", ProtectionState::Reduced, detail, Some("allow pivot_root in the container's seccomp profile"));
+        }
+    }
+    let groups = match abilities.version {
+        Some(version) => format!("control groups, version {version}"),
+        None => "no control groups can be written".to_owned(),
+    };
+    let delegate = "run as root, or delegate a control group of version 2 to this user (systemd: Delegate=yes)";
+    let mut controlled = |name: &str, is_there: bool, otherwise: ProtectionState, instead: &str| {
+        if is_there {
+            say(name, in_force, &groups, None);
+        } else {
+            say(name, otherwise, &format!("{groups}; {instead}"), Some(delegate));
+        }
+    };
+    controlled("memory-limit", abilities.limits_memory, ProtectionState::Missing, "a program can use all memory");
+    controlled("swap-limit", abilities.limits_swap, ProtectionState::Reduced, "a program may be swapped out");
+    let counted_by_user = "only RLIMIT_NPROC limits processes";
+    controlled("process-limit", abilities.limits_processes, ProtectionState::Reduced, counted_by_user);
+    let polled = "processor time is summed up from /proc; short-lived orphans escape until the step ends";
+    controlled("cpu-clock", abilities.counts_cpu, ProtectionState::Reduced, polled);
+    if sees_waiting {
+        say("idle-clock", in_force, "time spent waiting for input is not charged", None);
+    } else {
+        let detail =
+            "the system calls of a box's processes cannot be seen: interactive programs are charged for waiting";
+        say("idle-clock", ProtectionState::Reduced, detail, Some("give the worker CAP_SYS_PTRACE"));
+    }
+    list
 }

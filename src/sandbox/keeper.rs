@@ -1,0 +1,326 @@
+//! The keeper: a process for each slot of a worker. It makes boxes ahead, passes steps to them, watches their clocks and tells
+//! what came of it.
+//!
+//! ```text
+//!  worker ──socket──▶ keeper ──▶ forker ──▶ pid 1 ──▶ main process ──exec──▶ program
+//!                       │           forks boxes  │  forked ahead, waits for its orders
+//!                       └── disk, clocks, groups └── reaps, kills what is left
+//! ```
+//!
+//! The keeper has one thread and answers one request after the other. It ends when its worker does, and takes everything
+//! with it; if it is killed, the kernel does that: the forker dies with the keeper, pid 1 with the forker and the box with
+//! pid 1.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{dup, setsid};
+
+use crate::armed::ArmedBox;
+use crate::cgroup::Cgroups;
+use crate::credentials::{enter_user_namespace, with_files_of};
+use crate::fault::{During, Fault, Step};
+use crate::files;
+use crate::forker::Forker;
+use crate::layout::{BoxLayout, Identity};
+use crate::message::{self, Armed, Collect, Failure, MessageError, NewFile, Received, Request, Response};
+use crate::outcome::StopReason;
+use crate::probe::{self, Protection};
+use crate::root;
+use crate::seccomp::{self, Filters};
+use crate::sys;
+
+/// What all processes of a keeper know.
+pub(crate) struct Plan {
+    pub(crate) layout: BoxLayout,
+    pub(crate) filters: Filters,
+    /// Processes of the box's user that are not the step's; see [`crate::rlimit`].
+    pub(crate) nproc_slack: u64,
+    host_proc: OwnedFd,
+}
+
+impl Plan {
+    /// Makes the kernel choose this process when memory is short, never ours.
+    pub(crate) fn prefer_when_memory_is_short(&self) -> Result<(), Fault> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let file = openat(&self.host_proc, "self/oom_score_adj", flags, Mode::empty()).during(Step::OomScore)?;
+        File::from(file).write_all(b"1000").during(Step::OomScore)
+    }
+}
+
+/// Runs this process as a keeper; never returns. To be called by `main` if [`crate::is_keeper`], before there is any thread.
+pub fn keeper_main() -> ! {
+    // A forked process must never unwind into the frames of its parent.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("codecanvas keeper: {panic}");
+        sys::exit_now(70);
+    }));
+    let code = match prepare_process() {
+        Ok(socket) => serve(socket),
+        Err(fault) => {
+            eprintln!("codecanvas keeper: cannot {fault}");
+            1
+        }
+    };
+    sys::exit_now(code)
+}
+
+/// Takes the socket off descriptor 0 and makes sure that this process can be forked.
+fn prepare_process() -> Result<OwnedFd, Fault> {
+    let threads = std::fs::read_dir("/proc/self/task").during(Step::Host)?.count();
+    assert_eq!(threads, 1, "a keeper has one thread, or its children inherit locks that nobody holds");
+    setsid().during(Step::Session)?;
+    let socket = dup(std::io::stdin()).during(Step::Channel)?;
+    let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).during(Step::Channel)?;
+    sys::duplicate_to(null.as_fd(), 0).during(Step::Channel)?;
+    sys::close_on_exec_from(3).during(Step::Channel)?;
+    Ok(socket)
+}
+
+/// Answers requests until the worker closes its end. Returns the exit code.
+fn serve(socket: OwnedFd) -> i32 {
+    let mut link = Link { socket, pending: VecDeque::new() };
+    let Ok(Received { message: Request::Setup(layout), .. }) = link.next() else {
+        eprintln!("codecanvas keeper: the first message was no layout");
+        return 2;
+    };
+    let mut keeper = match Keeper::new(layout) {
+        Ok(keeper) => keeper,
+        Err(failure) => {
+            let _ = link.answer(&Response::Failed(failure), &[]);
+            return 1;
+        }
+    };
+    let armed = Response::Armed(Armed { protections: keeper.protections.clone() });
+    let mut response = (armed, Vec::new());
+    loop {
+        if link.answer(&response.0, &response.1).is_err() {
+            break;
+        }
+        let Ok(Received { message, descriptors }) = link.next() else { break };
+        response = match keeper.handle(&mut link, message, descriptors) {
+            Ok(Some(response)) => response,
+            Ok(None) => break,
+            Err(failure) => (Response::Failed(failure), Vec::new()),
+        };
+    }
+    keeper.shut_down();
+    0
+}
+
+/// The worker's socket, and the requests that came while a step ran.
+pub(crate) struct Link {
+    socket: OwnedFd,
+    pending: VecDeque<Received<Request>>,
+}
+
+/// What came from the worker while a step ran.
+pub(crate) enum Interruption {
+    Stop(StopReason),
+    /// The worker is gone.
+    Closed,
+    Nothing,
+}
+
+impl Link {
+    fn next(&mut self) -> Result<Received<Request>, MessageError> {
+        loop {
+            let request = match self.pending.pop_front() {
+                Some(request) => request,
+                None => message::recv(self.socket.as_fd())?,
+            };
+            // The step that it meant has ended.
+            if !matches!(request.message, Request::Stop(_)) {
+                return Ok(request);
+            }
+        }
+    }
+
+    /// Reads one message while a step runs; to be called when the socket is readable.
+    pub(crate) fn interruption(&mut self) -> Interruption {
+        match message::recv::<Request>(self.socket.as_fd()) {
+            Ok(Received { message: Request::Stop(reason), .. }) => Interruption::Stop(reason),
+            Ok(other) => {
+                self.pending.push_back(other);
+                Interruption::Nothing
+            }
+            Err(_) => Interruption::Closed,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    fn answer(&self, response: &Response, descriptors: &[OwnedFd]) -> Result<(), MessageError> {
+        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        message::send(self.socket.as_fd(), response, &descriptors)
+    }
+}
+
+struct Keeper {
+    plan: Rc<Plan>,
+    cgroups: Cgroups,
+    forker: Forker,
+    protections: Vec<Protection>,
+    armed: Option<ArmedBox>,
+    processors: u32,
+}
+
+impl Keeper {
+    fn new(layout: BoxLayout) -> Result<Self, Failure> {
+        let architecture = seccomp::Architecture::current().ok_or(Errno::ENOSYS).during(Step::Seccomp)?;
+        let filters = seccomp::compile(architecture).map_err(|_| Errno::EINVAL).during(Step::Seccomp)?;
+        let processors =
+            std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let host_proc = open("/proc", flags, Mode::empty()).during(Step::Host)?;
+
+        let cgroups = Cgroups::make(&layout.cgroup, layout.slot)?;
+        if layout.identity == Identity::UserNamespace {
+            enter_user_namespace()?;
+        }
+        let switched = root::enter(&layout)?;
+        let nproc_slack = if cgroups.abilities().limits_processes { 256 } else { 3 };
+        let plan = Rc::new(Plan { layout, filters, nproc_slack, host_proc });
+        let mut cgroups = cgroups;
+        let forker = match Forker::start(&plan, &cgroups) {
+            Ok(forker) => forker,
+            Err(fault) => {
+                cgroups.remove();
+                return Err(fault.into());
+            }
+        };
+        let mut keeper = Self { plan, cgroups, forker, protections: Vec::new(), armed: None, processors };
+        let checked = keeper.arm().map_err(Failure::from).and_then(|()| {
+            let sees_waiting = keeper.armed.as_ref().is_some_and(ArmedBox::sees_waiting);
+            keeper.protections =
+                probe::assess(keeper.plan.layout.identity, keeper.cgroups.abilities(), switched, sees_waiting);
+            probe::check(&keeper.protections, &keeper.plan.layout.may_be_missing)
+        });
+        match checked {
+            Ok(()) => Ok(keeper),
+            Err(failure) => {
+                keeper.shut_down();
+                Err(failure)
+            }
+        }
+    }
+
+    /// Makes the next box.
+    fn arm(&mut self) -> Result<(), Fault> {
+        let armed = match ArmedBox::new(&self.plan, &mut self.cgroups, &self.forker) {
+            // The kernel has killed the forker, maybe for memory: another one will do.
+            Err(Fault { step: Step::Channel, .. }) => {
+                self.forker.stop();
+                self.cgroups.close_box();
+                self.forker = Forker::start(&self.plan, &self.cgroups)?;
+                ArmedBox::new(&self.plan, &mut self.cgroups, &self.forker)?
+            }
+            other => other?,
+        };
+        self.armed = Some(armed);
+        Ok(())
+    }
+
+    fn disarm(&mut self) {
+        if let Some(armed) = self.armed.take() {
+            armed.destroy();
+        }
+        self.cgroups.close_box();
+    }
+
+    fn armed(&mut self) -> Result<&mut ArmedBox, Failure> {
+        // A box is missing only after a failure; the next request tries anew.
+        if self.armed.is_none() {
+            self.arm()?;
+        }
+        self.armed.as_mut().ok_or_else(|| Fault { step: Step::Fork, errno: libc::ESRCH }.into())
+    }
+
+    /// Serves one request; `None` if the worker is gone.
+    fn handle(
+        &mut self,
+        link: &mut Link,
+        request: Request,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<Option<(Response, Vec<OwnedFd>)>, Failure> {
+        match request {
+            Request::Setup(_) => Err(protocol("the layout is set already")),
+            Request::Write(new) => self.write(&new, descriptors).map(|()| Some((Response::Written, Vec::new()))),
+            Request::Run(spec) => {
+                self.armed()?;
+                let Self { armed: Some(armed), cgroups, processors, .. } = self else {
+                    return Err(protocol("there is no box"));
+                };
+                match armed.run(cgroups, link, &spec, descriptors, *processors) {
+                    Ok(outcome) => Ok(outcome.map(|outcome| (Response::Finished(outcome), Vec::new()))),
+                    Err(failure) => {
+                        if !failure.is_refusal {
+                            self.disarm();
+                        }
+                        Err(failure)
+                    }
+                }
+            }
+            // Only a running step can be stopped; see `Link::next`.
+            Request::Stop(_) => Err(protocol("no step runs")),
+            Request::Collect(what) => {
+                let (files, copies) = self.collect(&what)?;
+                Ok(Some((Response::Collected(files), copies)))
+            }
+            Request::Reset => {
+                self.disarm();
+                self.arm()?;
+                Ok(Some((Response::Armed(Armed { protections: self.protections.clone() }), Vec::new())))
+            }
+        }
+    }
+
+    fn write(&mut self, new: &[NewFile], contents: Vec<OwnedFd>) -> Result<(), Failure> {
+        if new.len() != contents.len() {
+            return Err(protocol("each file needs a descriptor"));
+        }
+        let identity = self.plan.layout.identity;
+        let armed = self.armed()?;
+        armed.disk.lift_limit()?;
+        with_files_of(identity, || {
+            new.iter()
+                .zip(contents)
+                .try_for_each(|(file, content)| files::write(armed.disk.work.as_fd(), file, content))
+        })
+    }
+
+    fn collect(&mut self, what: &Collect) -> Result<(Vec<message::CollectedFile>, Vec<OwnedFd>), Failure> {
+        let identity = self.plan.layout.identity;
+        self.armed()?;
+        let Self { armed: Some(armed), cgroups, .. } = self else {
+            return Err(protocol("there is no box"));
+        };
+        // Most probably another step follows: let pid 1 fork its main process meanwhile.
+        armed.prepare(cgroups)?;
+        with_files_of(identity, || files::collect(armed.disk.work.as_fd(), what))
+    }
+
+    fn shut_down(&mut self) {
+        self.disarm();
+        self.forker.stop();
+        self.cgroups.remove();
+    }
+}
+
+/// The worker broke the rules of [`message`].
+pub(crate) fn protocol(message: &str) -> Failure {
+    Failure { operation: "serve a request".to_owned(), message: message.to_owned(), errno: None, is_refusal: true }
+}
+
+/// Makes reads of a socket return at once.
+pub(crate) fn set_nonblocking(socket: &OwnedFd) -> Result<(), Fault> {
+    fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop).during(Step::Channel)
+}
