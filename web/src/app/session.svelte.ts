@@ -12,6 +12,7 @@ import {
   StartDocument,
   type StartQuery,
 } from '../api/generated'
+import { pick } from '../api/loaded.svelte'
 import type { Refusal, Result } from '../api/refusal'
 import { reconnect } from '../api/socket'
 
@@ -40,18 +41,22 @@ class Session {
     this.state = { kind: 'ready', me: viewer, server }
   }
 
-  async signIn(input: SignInInput): Promise<Refusal | null> {
-    return this.#enter(await mutate(SignInDocument, { input }), (data) => data.signIn.user)
+  async signIn(input: SignInInput): Promise<Result<MeFragment>> {
+    return this.#enter(pick(await mutate(SignInDocument, { input }), (data) => data.signIn.user))
   }
 
-  async register(input: RegisterInput): Promise<Refusal | null> {
-    return this.#enter(await mutate(RegisterDocument, { input }), (data) => data.register.user)
+  async register(input: RegisterInput): Promise<Result<MeFragment>> {
+    return this.#enter(
+      pick(await mutate(RegisterDocument, { input }), (data) => data.register.user),
+    )
   }
 
   /** Nobody becomes a guest, where guests are allowed; everybody else stays who they are. */
-  async enterAsGuest(): Promise<Refusal | null> {
-    if (this.me) return null
-    return this.#enter(await mutate(SignInAsGuestDocument, {}), (data) => data.signInAsGuest.user)
+  async enterAsGuest(): Promise<Result<MeFragment>> {
+    if (this.me) return { kind: 'ok', data: this.me }
+    return this.#enter(
+      pick(await mutate(SignInAsGuestDocument, {}), (data) => data.signInAsGuest.user),
+    )
   }
 
   async signOut(): Promise<Refusal | null> {
@@ -66,11 +71,12 @@ class Session {
     if (this.state.kind === 'ready') this.state = { ...this.state, me }
   }
 
-  #enter<Data>(result: Result<Data>, user: (data: Data) => MeFragment): Refusal | null {
-    if (result.kind === 'refused') return result.refusal
-    this.update(user(result.data))
-    reconnect()
-    return null
+  #enter(result: Result<MeFragment>): Result<MeFragment> {
+    if (result.kind === 'ok') {
+      this.update(result.data)
+      reconnect()
+    }
+    return result
   }
 }
 

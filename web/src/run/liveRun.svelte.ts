@@ -48,8 +48,8 @@ export class LiveRun {
     this.#reset()
     this.phase = { kind: 'submitting' }
     this.isInteractive = input.isInteractive === true
-    const refusal = await session.enterAsGuest()
-    if (refusal) return this.#refuse(refusal)
+    const entered = await session.enterAsGuest()
+    if (entered.kind === 'refused') return this.#refuse(entered.refusal)
     const result = await mutate(SubmitCodeDocument, { input })
     if (result.kind === 'refused') return this.#refuse(result.refusal)
     const { attempt, submission } = result.data.submitCode
