@@ -21,3 +21,4 @@ pub mod postgres;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

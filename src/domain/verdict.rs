@@ -66,6 +66,21 @@ impl Verdict {
         Self::Cancelled,
         Self::SystemError,
     ];
+
+    /// The name that the API and the database use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::CompileError => "COMPILE_ERROR",
+            Self::RuntimeError => "RUNTIME_ERROR",
+            Self::CpuTimeLimit => "CPU_TIME_LIMIT",
+            Self::WallTimeLimit => "WALL_TIME_LIMIT",
+            Self::MemoryLimit => "MEMORY_LIMIT",
+            Self::OutputLimit => "OUTPUT_LIMIT",
+            Self::Cancelled => "CANCELLED",
+            Self::SystemError => "SYSTEM_ERROR",
+        }
+    }
 }
 
 /// Which part of an attempt.

@@ -166,6 +166,9 @@ pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::
              FROM finished f
              JOIN submissions s ON s.id = f.submission_id
              RETURNING concat_ws(' ', author_id, course_id) AS feeds
+         ), superseded AS (
+             -- Begun by a worker that was lost, and not begun again since.
+             DELETE FROM steps WHERE attempt_id = $1 AND verdict IS NULL
          )
          SELECT pg_notify('activity', feeds), pg_notify('attempt_events', ($1::uuid)::text) FROM recorded",
         attempt_id.as_uuid(),

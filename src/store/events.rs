@@ -30,17 +30,16 @@ pub struct Batch {
     pub attempt_id: AttemptId,
     /// By which lease.
     pub lease_id: LeaseId,
-    /// Never empty; dense from the sequence behind the last that was appended.
+    /// The sequence of the first of them; where there are none, of the one that will come.
+    pub first_sequence: i32,
+    /// Dense from there.
     pub events: Vec<Event>,
 }
 
 impl Batch {
-    fn first_sequence(&self) -> i32 {
-        self.events.first().map_or(0, |event| event.sequence)
-    }
-
-    fn next_sequence(&self) -> i32 {
-        self.events.last().map_or(0, |event| event.sequence + 1)
+    /// The sequence behind the batch.
+    pub fn next_sequence(&self) -> i32 {
+        self.events.last().map_or(self.first_sequence, |event| event.sequence + 1)
     }
 }
 
@@ -57,7 +56,7 @@ pub enum Turn {
 
 /// Locks the queue's rows of the batches, in one order, and says for each batch whether it may be
 /// appended. The locks hold until the transaction ends, so until then the leases do.
-pub async fn lock(conn: &mut PgConnection, batches: &[Batch]) -> sqlx::Result<Vec<Turn>> {
+pub async fn lock(conn: &mut PgConnection, batches: &[&Batch]) -> sqlx::Result<Vec<Turn>> {
     let attempts: Vec<_> = batches.iter().map(|batch| batch.attempt_id.as_uuid()).collect();
     let leases: Vec<_> = batches.iter().map(|batch| batch.lease_id.as_uuid()).collect();
     let rows = sqlx::query!(
@@ -73,10 +72,10 @@ pub async fn lock(conn: &mut PgConnection, batches: &[Batch]) -> sqlx::Result<Ve
     )
     .fetch_all(conn)
     .await?;
-    let turn = |batch: &Batch| {
+    let turn = |batch: &&Batch| {
         let row = rows.iter().find(|row| row.attempt_id == batch.attempt_id);
         match row.map(|row| row.next_sequence) {
-            Some(next) if next == batch.first_sequence() => Turn::Next,
+            Some(next) if next == batch.first_sequence => Turn::Next,
             Some(next) if next == batch.next_sequence() => Turn::Done,
             Some(_) | None => Turn::Lost,
         }
@@ -156,11 +155,12 @@ impl Columns {
 /// Appends batches whose turn it is, as [`lock`] said in the same transaction, and wakes those who
 /// read the logs.
 pub async fn append(conn: &mut PgConnection, batches: &[&Batch]) -> sqlx::Result<()> {
+    let batches: Vec<_> = batches.iter().filter(|batch| !batch.events.is_empty()).collect();
     if batches.is_empty() {
         return Ok(());
     }
     let mut columns = Columns::default();
-    for batch in batches {
+    for batch in &batches {
         for event in &batch.events {
             columns.push(batch.attempt_id, event);
         }

@@ -1,0 +1,180 @@
+//! One attempt from its claim to its verdict.
+
+use chrono::Utc;
+use tokio::sync::mpsc;
+
+use super::recorder::{End, Journal};
+use super::retry::{Pauses, is_passing};
+use super::{Worker, control};
+use crate::domain::attempt::{Output, Step};
+use crate::domain::event::EventBody;
+use crate::domain::ids::AttemptId;
+use crate::domain::units::Bytes;
+use crate::domain::verdict::Verdict;
+use crate::executor::{Control, Execution, ExecutionEvent, ExecutionEventBody, Job, SourceFile, StepResult, StoredOutput};
+use crate::store;
+use crate::store::queue::Claim;
+use crate::store::steps::whole_ms;
+
+/// Events on their way from the executor; when it is full the program waits.
+const EVENTS: usize = 64;
+/// Typed input on its way to the executor.
+const INPUTS: usize = 16;
+
+/// Runs an attempt and records what happens. Returns when its end is stored, or when it is not ours any
+/// more.
+#[tracing::instrument(name = "attempt", skip_all, fields(attempt.id = %claim.attempt_id, language = claim.language))]
+pub(super) async fn run(worker: &Worker, claim: Claim) {
+    let signals = worker.leases.hold(claim.lease_id);
+    // Before the program runs: what is said from now on wakes it.
+    let waker = worker.hub.control_of(claim.attempt_id);
+    let mut journal = worker.recorder.journal(claim.attempt_id, claim.lease_id, claim.next_sequence);
+    let Some(job) = load(worker, &claim).await else {
+        // The lease runs out and the attempt goes to somebody else.
+        worker.leases.release(claim.lease_id);
+        return;
+    };
+    let language = job.language.clone();
+    let started = std::time::Instant::now();
+
+    let (events, mut happened) = mpsc::channel(EVENTS);
+    let (input, typed) = mpsc::channel(INPUTS);
+    let execution = worker.executor.execute(job, events, Control { cancel: signals.cancel.clone(), input: typed });
+    let recording = async {
+        let mut typed_offset = 0;
+        while let Some(event) = happened.recv().await {
+            // What is not ours any more is read on, so that the program can end, and thrown away.
+            let write = record(&mut journal, claim.attempt_id, event, &mut typed_offset);
+            signals.lost.run_until_cancelled(write).await;
+        }
+    };
+    let mut is_put_back = false;
+    let execution = {
+        let run = async { tokio::join!(execution, recording).0 };
+        let steer = control::run(worker, &claim, &signals, waker, input);
+        tokio::pin!(run, steer);
+        let mut is_steered = true;
+        loop {
+            tokio::select! {
+                execution = &mut run => break execution,
+                () = &mut steer, if is_steered => is_steered = false,
+                () = worker.put_back.cancelled(), if !is_put_back => {
+                    is_put_back = true;
+                    signals.cancel.cancel();
+                }
+                () = signals.lost.cancelled(), if !signals.cancel.is_cancelled() => signals.cancel.cancel(),
+            }
+        }
+    };
+    let end = if is_put_back && execution.verdict == Verdict::Cancelled { End::PutBack } else { End::Verdict(execution.verdict) };
+    count(&language, &execution, started.elapsed());
+    tokio::select! {
+        () = journal.end(end) => {}
+        () = signals.lost.cancelled() => {}
+    }
+    worker.leases.release(claim.lease_id);
+}
+
+fn count(language: &str, execution: &Execution, took: std::time::Duration) {
+    let language = language.to_owned();
+    let verdict = execution.verdict.as_str();
+    metrics::counter!("codecanvas_attempts_total", "language" => language.clone(), "verdict" => verdict).increment(1);
+    metrics::histogram!("codecanvas_attempt_seconds", "language" => language.clone()).record(took);
+    for step in &execution.steps {
+        let kind = match step.kind {
+            crate::domain::verdict::StepKind::Compile => "codecanvas_compile_seconds",
+            crate::domain::verdict::StepKind::Run => "codecanvas_run_seconds",
+        };
+        metrics::histogram!(kind, "language" => language.clone()).record(step.wall_time);
+    }
+    if execution.verdict == Verdict::SystemError {
+        tracing::error!("an attempt ended with SYSTEM_ERROR");
+    }
+}
+
+/// The program and all that belongs to it. `None`: the lease was lost before it could be read.
+async fn load(worker: &Worker, claim: &Claim) -> Option<Job> {
+    let mut pauses = Pauses::default();
+    let files = loop {
+        let files = async {
+            store::submissions::list_files_to_run(&mut *worker.pool.acquire().await?, claim.submission_id).await
+        };
+        match files.await {
+            Ok(files) => break files,
+            Err(error) if is_passing(&error) => pauses.wait().await,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot read the files of a submission");
+                return None;
+            }
+        }
+        if !worker.leases.is_held(claim.lease_id) {
+            return None;
+        }
+    };
+    Some(Job {
+        language: claim.language.clone(),
+        files: files.into_iter().map(|(path, bytes)| SourceFile { path, bytes }).collect(),
+        main_path: claim.main_path.clone(),
+        stdin: claim.stdin.clone(),
+        arguments: claim.arguments.clone(),
+        limits: claim.limits,
+        is_interactive: claim.is_interactive,
+    })
+}
+
+async fn record(journal: &mut Journal, attempt: AttemptId, event: ExecutionEvent, typed_offset: &mut u64) {
+    let (body, step) = match event.body {
+        ExecutionEventBody::StateChanged(state) => (EventBody::StateChanged(state), None),
+        ExecutionEventBody::StepStarted { kind, limits } => {
+            let step = Step {
+                attempt_id: attempt,
+                kind,
+                limits,
+                verdict: None,
+                exit_code: None,
+                signal: None,
+                cpu_time_ms: None,
+                wall_time_ms: None,
+                peak_memory: None,
+                reason: None,
+                is_cached: false,
+                stdout: Output::default(),
+                stderr: Output::default(),
+            };
+            (EventBody::StepStarted(kind), Some(step))
+        }
+        ExecutionEventBody::Output { kind, stream, offset, bytes } => {
+            (EventBody::OutputChunk { kind, stream, offset, bytes }, None)
+        }
+        ExecutionEventBody::Input { bytes, is_end, .. } => {
+            // Counted here: what was handed in as standard input is not what was typed.
+            let offset = *typed_offset;
+            *typed_offset += bytes.len() as u64;
+            (EventBody::InputChunk { offset, bytes, is_end }, None)
+        }
+        ExecutionEventBody::StepFinished(result) => {
+            let kind = result.kind;
+            (EventBody::StepFinished(kind), Some(finished(attempt, result)))
+        }
+    };
+    journal.write(event.at, body, step).await;
+}
+
+fn finished(attempt_id: AttemptId, result: StepResult) -> Step {
+    let output = |stored: StoredOutput| Output { bytes: stored.bytes, total: Bytes(stored.total_bytes) };
+    Step {
+        attempt_id,
+        kind: result.kind,
+        limits: result.limits,
+        verdict: Some(result.verdict),
+        exit_code: result.exit_code,
+        signal: result.signal,
+        cpu_time_ms: Some(whole_ms(result.cpu_time)),
+        wall_time_ms: Some(whole_ms(result.wall_time)),
+        peak_memory: Some(result.peak_memory),
+        reason: result.reason,
+        is_cached: result.is_cached,
+        stdout: output(result.stdout),
+        stderr: output(result.stderr),
+    }
+}
