@@ -35,6 +35,7 @@ use self::protocol::document::DocumentLimits;
 use self::usage::Usage;
 use crate::config::Config;
 use crate::service::Services;
+use crate::store::listen::{Audience, listen};
 
 /// How long requests may take to end after the first signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -91,8 +92,10 @@ pub async fn serve(
     services: Arc<Services>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let (pool, hub) = (services.pool.clone(), services.hub.clone());
     let api = Arc::new(Api::new(config, services, shutdown.clone()));
     let tasks = api.tasks.clone();
+    tasks.spawn(listen(pool, hub, Audience::Api, shutdown.clone()));
     let app = router::router(api).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let deadline = async {

@@ -5,8 +5,8 @@
 //! types or an [`Error`] that a student understands. SQL is in [`crate::store`].
 
 pub mod admin;
-pub mod courses;
 pub mod attempts;
+pub mod courses;
 mod error;
 pub mod exports;
 pub mod feedback;

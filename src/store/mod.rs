@@ -5,12 +5,12 @@
 //! `WHERE` which rows exist for them. What is expected, such as a name that is taken, is a value; an
 //! error means that the database failed.
 
-pub mod courses;
-pub mod exports;
-pub mod feedback;
 pub mod activity;
 pub mod attempts;
+pub mod courses;
 pub mod events;
+pub mod exports;
+pub mod feedback;
 pub mod history;
 pub mod input;
 pub mod listen;
@@ -19,8 +19,8 @@ pub mod queue;
 pub mod rights;
 pub mod schema;
 pub mod sessions;
-pub mod statistics;
 pub mod sources;
+pub mod statistics;
 pub mod steps;
 pub mod submissions;
 pub mod tokens;

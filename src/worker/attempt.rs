@@ -1,6 +1,5 @@
 //! One attempt from its claim to its verdict.
 
-use chrono::Utc;
 use tokio::sync::mpsc;
 
 use super::recorder::{End, Journal};
@@ -11,7 +10,9 @@ use crate::domain::event::EventBody;
 use crate::domain::ids::AttemptId;
 use crate::domain::units::Bytes;
 use crate::domain::verdict::Verdict;
-use crate::executor::{Control, Execution, ExecutionEvent, ExecutionEventBody, Job, SourceFile, StepResult, StoredOutput};
+use crate::executor::{
+    Control, Execution, ExecutionEvent, ExecutionEventBody, Job, SourceFile, StepResult, StoredOutput,
+};
 use crate::store;
 use crate::store::queue::Claim;
 use crate::store::steps::whole_ms;
@@ -66,7 +67,11 @@ pub(super) async fn run(worker: &Worker, claim: Claim) {
             }
         }
     };
-    let end = if is_put_back && execution.verdict == Verdict::Cancelled { End::PutBack } else { End::Verdict(execution.verdict) };
+    let end = if is_put_back && execution.verdict == Verdict::Cancelled {
+        End::PutBack
+    } else {
+        End::Verdict(execution.verdict)
+    };
     count(&language, &execution, started.elapsed());
     tokio::select! {
         () = journal.end(end) => {}

@@ -90,7 +90,8 @@ impl Leases {
 
 /// Says that the worker lives, and extends its leases, until `end`.
 pub(super) async fn keep(worker: Arc<Worker>, end: CancellationToken) {
-    let hostname = nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned());
+    let hostname =
+        nix::unistd::gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned());
     let isolation = worker.executor.isolation();
     let row = NewWorker {
         id: worker.id,

@@ -291,7 +291,8 @@ impl Recording {
         let batches: Vec<_> = pending.iter().map(|pending| &pending.batch).collect();
         let mut tx = self.pool.begin().await?;
         let turns = events::lock(&mut tx, &batches).await?;
-        let next: Vec<_> = pending.iter().zip(&turns).filter(|(_, turn)| **turn == Turn::Next).map(|(p, _)| p).collect();
+        let next: Vec<_> =
+            pending.iter().zip(&turns).filter(|(_, turn)| **turn == Turn::Next).map(|(p, _)| p).collect();
         let states: Vec<_> =
             next.iter().flat_map(|p| p.states.iter().map(|state| (p.batch.attempt_id, *state))).collect();
         attempts::change_states(&mut tx, &states).await?;
