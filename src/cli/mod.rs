@@ -4,10 +4,12 @@
 //! [`main`], which prints them as one line.
 
 mod admin;
+mod api;
 mod client;
 mod config;
 mod database;
 mod migrate;
+mod schema;
 mod serve;
 mod settings;
 
@@ -32,7 +34,9 @@ from a TOML file (--config). \"codecanvas config print --defaults\" lists all of
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Api(api::Api),
     Migrate(migrate::Migrate),
+    Schema(schema::Schema),
     Admin(admin::Admin),
     Config(config::ConfigCommand),
     #[command(flatten)]
@@ -43,6 +47,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(command) => command.run(),
+        Command::Api(command) => command.run(),
+        Command::Schema(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Admin(command) => command.run(),
         Command::Config(command) => command.run(),

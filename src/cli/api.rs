@@ -1,0 +1,61 @@
+//! `codecanvas api`
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::settings::SettingFlags;
+use crate::api;
+use crate::config::Config;
+use crate::lifecycle::{Shutdown, privilege};
+use crate::service::{Services, Settings};
+use crate::store::schema;
+
+/// Serve the app and the API; needs a database, starts no process
+///
+/// Started as root it takes on the user id of the setting http.uid before it listens.
+#[derive(Debug, Args)]
+pub struct Api {
+    /// Where to listen [environment: CODECANVAS_LISTEN] [default: 127.0.0.1:10100]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    settings: SettingFlags,
+    /// The process that this one ends with
+    #[arg(long, hide = true)]
+    parent: Option<i32>,
+}
+
+impl Api {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let config = self.settings.with("listen", self.listen.as_ref()).load()?;
+        // Before the runtime, whose threads would each keep what they were started with.
+        privilege::give_up_root(config.http.uid)?;
+        if let Some(parent) = self.parent {
+            privilege::follow(parent)?;
+        }
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let shutdown = Shutdown::on_signals()?;
+    let url = super::database::required_url(&config)?;
+    let pool = schema::connect(url, &config.database).await?;
+    schema::check(&pool).await?;
+    let services = Arc::new(Services::new(pool.clone(), Settings::from(&config))?);
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    tokio::select! {
+        served = api::serve(listener, Arc::new(config), services, shutdown.drain.clone()) => served?,
+        () = shutdown.stop.cancelled() => {}
+    }
+    pool.close().await;
+    Ok(ExitCode::SUCCESS)
+}
