@@ -8,5 +8,7 @@ mod api_pages;
 mod api_websocket;
 mod cli_command;
 mod cli_hostile;
+mod courses;
+mod people;
 mod schema;
 mod support;

@@ -2,10 +2,12 @@
 //!
 //! - [`database`]: a migrated database of its own, in the one Postgres of this test binary
 //! - [`TestApp`]: the api over HTTP and WebSockets, and people who use it
+//! - [`desk`]: the use cases without a server in front
 //! - [`executable`]: the `codecanvas` that was built with the tests
 
 mod app;
 mod database;
+pub mod desk;
 mod socket;
 
 use std::path::PathBuf;
