@@ -2,44 +2,55 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use codecanvas_sandbox::DEFAULT_FIRST_UID;
 
 /// How long the host may take to be as it was: boxes are destroyed after the verdict is out.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// What there is on the host that programs could have made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What there is on the host that programs could have made. Other services may share the host: what is
+/// theirs does not count.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// How many processes descend from this one: keepers and the inits of armed boxes.
-    descendants: usize,
+    /// The processes that descend from this one: keepers and the inits of armed boxes.
+    descendants: BTreeSet<u32>,
     /// Mounts that this process sees.
     mounts: BTreeSet<String>,
-    /// Control groups below any that holds this process or a keeper.
+    /// Control groups of our keepers, whose names end with the keeper's pid.
     control_groups: usize,
-    /// System V shared memory, queues and semaphores of the host.
+    /// System V shared memory, queues and semaphores on the host that belong to a user of boxes.
     ipc: BTreeSet<String>,
-    /// Files in the host's shared memory.
+    /// Files in the host's shared memory that belong to a user of boxes.
     shared_memory: BTreeSet<String>,
 }
 
 impl Snapshot {
     /// How the host is now.
     pub fn take() -> Self {
+        Self::with_keepers_of(&BTreeSet::new())
+    }
+
+    /// How the host is now; the groups of keepers that have gone since `before` count as well.
+    fn with_keepers_of(before: &BTreeSet<u32>) -> Self {
+        let descendants = descendants_of(std::process::id());
+        let keepers = descendants.union(before).copied().collect();
         Self {
-            descendants: descendants_of(std::process::id()).len(),
             mounts: lines("/proc/self/mountinfo"),
-            control_groups: control_groups(Path::new("/sys/fs/cgroup"), 0),
+            control_groups: control_groups(Path::new("/sys/fs/cgroup"), &keepers, false, 0),
             ipc: ["shm", "msg", "sem"].iter().flat_map(|kind| ipc_ids(kind)).collect(),
             shared_memory: names("/dev/shm"),
+            descendants,
         }
     }
 
     /// What differs in `now`, in words; empty when nothing does.
     fn differences(&self, now: &Self) -> Vec<String> {
         let mut found = Vec::new();
-        if self.descendants != now.descendants {
-            found.push(format!("{} processes instead of {}", now.descendants, self.descendants));
+        if self.descendants.len() != now.descendants.len() {
+            found.push(format!("{} processes instead of {}", now.descendants.len(), self.descendants.len()));
         }
         if self.control_groups != now.control_groups {
             found.push(format!("{} control groups instead of {}", now.control_groups, self.control_groups));
@@ -59,7 +70,7 @@ impl Snapshot {
     pub async fn settled(&self) -> Vec<String> {
         let deadline = Instant::now() + SETTLE;
         loop {
-            let differences = self.differences(&Self::take());
+            let differences = self.differences(&Self::with_keepers_of(&self.descendants));
             if differences.is_empty() || Instant::now() > deadline {
                 return differences;
             }
@@ -73,31 +84,52 @@ fn lines(path: &str) -> BTreeSet<String> {
     fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-fn names(directory: &str) -> BTreeSet<String> {
-    fs::read_dir(directory)
-        .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
-        .unwrap_or_default()
+/// Whether a program in a box could be the owner. The uids of slots begin here and are used by nobody else.
+fn is_of_a_box(uid: u32) -> bool {
+    (DEFAULT_FIRST_UID..DEFAULT_FIRST_UID + 1000).contains(&uid)
 }
 
-/// Kind, key and id of each object; the counters behind them change by themselves.
-fn ipc_ids(kind: &str) -> Vec<String> {
-    fs::read_to_string(format!("/proc/sysvipc/{kind}"))
-        .unwrap_or_default()
-        .lines()
-        .skip(1)
-        .map(|line| format!("{kind} {}", line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")))
+fn names(directory: &str) -> BTreeSet<String> {
+    let Ok(entries) = fs::read_dir(directory) else { return BTreeSet::new() };
+    entries
+        .flatten()
+        .filter(|entry| entry.metadata().is_ok_and(|file| is_of_a_box(file.uid())))
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect()
 }
 
-fn control_groups(directory: &Path, depth: usize) -> usize {
-    if depth > 8 {
+/// The objects of one kind, by the names of the columns that proc(5) gives them.
+fn ipc_ids(kind: &str) -> Vec<String> {
+    let table = fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
+    let mut lines = table.lines();
+    let header: Vec<_> = lines.next().unwrap_or_default().split_whitespace().collect();
+    let (Some(id), Some(uid)) =
+        (header.iter().position(|name| name.ends_with("id")), header.iter().position(|name| *name == "uid"))
+    else {
+        return Vec::new();
+    };
+    lines
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|row| row.get(uid).and_then(|uid| uid.parse().ok()).is_some_and(is_of_a_box))
+        .map(|row| format!("{kind} {}", row.get(id).unwrap_or(&"?")))
+        .collect()
+}
+
+/// How many groups there are from those of `keepers` downwards.
+fn control_groups(directory: &Path, keepers: &BTreeSet<u32>, is_inside: bool, depth: usize) -> usize {
+    if depth > 10 {
         return 0;
     }
     let Ok(entries) = fs::read_dir(directory) else { return 0 };
     entries
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| 1 + control_groups(&entry.path(), depth + 1))
+        .map(|entry| {
+            let name = entry.file_name();
+            let pid = name.to_str().filter(|name| name.starts_with("slot-")).and_then(|name| name.rsplit('-').next());
+            let is_inside = is_inside || pid.and_then(|pid| pid.parse().ok()).is_some_and(|pid| keepers.contains(&pid));
+            usize::from(is_inside) + control_groups(&entry.path(), keepers, is_inside, depth + 1)
+        })
         .sum()
 }
 

@@ -154,7 +154,7 @@ fn job_of(attack: &Attack, placeholders: &[(&str, String)]) -> Job {
         limits: RequestedLimits {
             cpu_time_ms: Some(1_000),
             wall_time_ms: Some(3_000),
-            memory_bytes: Some(Bytes::mib(64)),
+            memory_bytes: Some(Bytes::mib(128)),
             processes: Some(64),
             ..RequestedLimits::default()
         },

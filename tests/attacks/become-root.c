@@ -23,9 +23,9 @@ int main(void)
         if (groups[i] == 0)
             puts("BREACH is in group 0");
     for (int capability = 0; capability < 41; capability++)
-        if (prctl(PR_CAPBSET_READ, capability) == 1 && prctl(PR_GET_NO_NEW_PRIVS) != 1)
+        if (prctl(PR_CAPBSET_READ, capability) == 1 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
             printf("BREACH capability %d can be had\n", capability);
-    if (prctl(PR_GET_NO_NEW_PRIVS) != 1)
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
         puts("BREACH new privileges can be had");
     return held();
 }

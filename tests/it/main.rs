@@ -6,6 +6,7 @@
 mod api_http;
 mod api_pages;
 mod api_websocket;
+mod attacks;
 mod cli_command;
 mod cli_hostile;
 mod courses;
