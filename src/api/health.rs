@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
+use crate::service::{Services, server};
 use crate::store::schema;
 
 /// Postgres answers within this time or counts as away.
@@ -23,10 +24,22 @@ pub async fn ready(State(api): State<Arc<Api>>) -> Response {
     if api.shutdown.is_cancelled() {
         return not_ready("stopping");
     }
-    match tokio::time::timeout(TIMEOUT, schema::check(&api.services.pool)).await {
-        Ok(Ok(())) => "ready\n".into_response(),
-        Ok(Err(error)) => not_ready(&error.to_string()),
+    match tokio::time::timeout(TIMEOUT, obstacle(&api.services)).await {
+        Ok(None) => "ready\n".into_response(),
+        Ok(Some(obstacle)) => not_ready(&obstacle),
         Err(_) => not_ready("the database does not answer"),
+    }
+}
+
+/// What stands in the way of running programs.
+async fn obstacle(services: &Services) -> Option<String> {
+    if let Err(error) = schema::check(&services.pool).await {
+        return Some(error.to_string());
+    }
+    match server::has_live_worker(services).await {
+        Ok(true) => None,
+        Ok(false) => Some("no worker is running".to_owned()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

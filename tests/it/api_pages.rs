@@ -9,7 +9,8 @@ async fn the_process_is_alive_and_ready_while_its_database_is() {
     let app = TestApp::start().await;
     let status = async |path: &str| client().get(app.url(path)).send().await.unwrap().status();
     assert_eq!(status("/healthz").await, StatusCode::OK);
-    assert_eq!(status("/readyz").await, StatusCode::OK);
+    // Ready means that somebody would run what is handed in.
+    assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
     app.database.pool.close().await;
     assert_eq!(status("/healthz").await, StatusCode::OK);
     assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);

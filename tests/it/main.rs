@@ -5,6 +5,7 @@
 
 mod api_http;
 mod api_pages;
+mod api_schema;
 mod api_websocket;
 mod attacks;
 mod cli_command;

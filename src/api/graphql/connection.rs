@@ -77,3 +77,8 @@ pub fn page_cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
 pub fn list_cost(size: usize, child: usize) -> usize {
     size.saturating_mul(child).saturating_add(1).min(1_000_000_000)
 }
+
+/// A count for a field of type Int.
+pub fn count(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

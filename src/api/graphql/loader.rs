@@ -6,9 +6,12 @@ use std::sync::Arc;
 use async_graphql::dataloader::Loader;
 
 use crate::auth::Viewer;
-use crate::domain::ids::UserId;
-use crate::domain::user;
-use crate::service::{Error, Services, people};
+use crate::domain::attempt::{Attempt, Step};
+use crate::domain::course::{Course, CourseRole, Feedback, Member};
+use crate::domain::ids::{AttemptId, CourseId, SubmissionId, UserId};
+use crate::domain::submission::{StoredFile, Submission};
+use crate::domain::user::User;
+use crate::service::{Error, Services, attempts, courses, feedback, people, submissions};
 
 /// Loads for one viewer.
 pub struct Batch {
@@ -27,11 +30,96 @@ impl Batch {
     }
 }
 
-impl Loader<UserId> for Batch {
-    type Value = user::User;
+/// What a load returns. The error is shared by all that waited for it.
+type Loaded<K, V> = Result<HashMap<K, V>, Arc<Error>>;
+
+/// A loader whose keys are ids of rows, and whose use case takes a list of them.
+macro_rules! by_id {
+    ($key:ty, $value:ty, $load:path) => {
+        impl Loader<$key> for Batch {
+            type Value = $value;
+            type Error = Arc<Error>;
+
+            async fn load(&self, ids: &[$key]) -> Loaded<$key, $value> {
+                Ok($load(&self.services, self.viewer()?, ids).await?)
+            }
+        }
+    };
+}
+
+by_id!(UserId, User, people::users_by_ids);
+by_id!(SubmissionId, Submission, submissions::by_ids);
+by_id!(AttemptId, Attempt, attempts::by_ids);
+by_id!(CourseId, Course, courses::courses_by_ids);
+
+/// A loader of what belongs to a row. Its key is named after what it loads.
+macro_rules! of_parent {
+    ($(#[$doc:meta])* $key:ident($id:ty), $value:ty, $load:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $key(pub $id);
+
+        impl Loader<$key> for Batch {
+            type Value = $value;
+            type Error = Arc<Error>;
+
+            async fn load(&self, keys: &[$key]) -> Loaded<$key, $value> {
+                let ids: Vec<$id> = keys.iter().map(|key| key.0).collect();
+                let found = $load(&self.services, self.viewer()?, &ids).await?;
+                Ok(found.into_iter().map(|(id, value)| ($key(id), value)).collect())
+            }
+        }
+    };
+}
+
+of_parent!(
+    /// The files of a submission, in the order they were sent.
+    FilesOf(SubmissionId), Vec<StoredFile>, submissions::files_by_submissions
+);
+of_parent!(
+    /// The attempts of a submission, newest first.
+    AttemptsOf(SubmissionId), Vec<Attempt>, attempts::by_submissions
+);
+of_parent!(
+    /// The remarks on a submission, oldest first.
+    FeedbackOf(SubmissionId), Vec<Feedback>, feedback::feedback_by_submissions
+);
+of_parent!(
+    /// The steps of an attempt, in the order they run.
+    StepsOf(AttemptId), Vec<Step>, attempts::steps_by_attempts
+);
+of_parent!(
+    /// How many attempts are ahead of one that waits.
+    QueuePositionOf(AttemptId), i64, queue_positions
+);
+
+/// How long the queue is, is no secret.
+async fn queue_positions(
+    services: &Services,
+    _viewer: &Viewer,
+    ids: &[AttemptId],
+) -> Result<HashMap<AttemptId, i64>, Error> {
+    attempts::queue_positions(services, ids).await
+}
+
+/// The members of a course, or those with one role, teachers first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MembersOf(pub CourseId, pub Option<CourseRole>);
+
+impl Loader<MembersOf> for Batch {
+    type Value = Vec<Member>;
     type Error = Arc<Error>;
 
-    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, user::User>, Arc<Error>> {
-        Ok(people::users_by_ids(&self.services, self.viewer()?, ids).await?)
+    async fn load(&self, keys: &[MembersOf]) -> Loaded<MembersOf, Vec<Member>> {
+        let mut by_role: HashMap<Option<CourseRole>, Vec<CourseId>> = HashMap::new();
+        for MembersOf(course, role) in keys {
+            by_role.entry(*role).or_default().push(*course);
+        }
+        let mut loaded = HashMap::new();
+        for (role, ids) in by_role {
+            let found = courses::members(&self.services, self.viewer()?, &ids, role).await?;
+            loaded.extend(found.into_iter().map(|(course, members)| (MembersOf(course, role), members)));
+        }
+        Ok(loaded)
     }
 }

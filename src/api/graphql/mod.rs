@@ -19,26 +19,28 @@ pub mod object;
 pub mod query;
 pub mod resume;
 pub mod scalar;
+pub mod subscription;
 
 use std::sync::Arc;
 
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder};
+use async_graphql::{Request, SDLExportOptions, SchemaBuilder};
 
 use self::limit::ComplexityLimit;
 use self::loader::Batch;
 use self::mutation::Mutation;
 use self::query::Query;
+use self::subscription::Subscription;
 use super::Api;
 use super::credential::SessionCookie;
 use super::identity::Identity;
 use crate::service::Services;
 
 /// The schema with everything that it needs.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query, Mutation::default(), EmptySubscription)
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation::default(), Subscription)
 }
 
 /// The schema over the use cases.

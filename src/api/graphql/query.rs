@@ -3,9 +3,10 @@
 use async_graphql::{Context, ID, Object, Result};
 
 use super::asker::Asker as _;
-use super::connection::{PageArguments, list_cost, page_cost};
-use super::object::{Node, Server, User, UserConnection};
-use crate::service::{Error, people};
+use super::connection::{PageArguments, list_cost, page_cost, parse_id};
+use super::object::{Attempt, Course, Language, Node, Server, Submission, User, UserConnection};
+use crate::domain::ids::CourseId;
+use crate::service::{Error, attempts, languages, people, submissions};
 
 /// Ids that one request may ask for.
 const MAX_IDS: usize = 100;
@@ -39,6 +40,45 @@ impl Query {
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let Some(viewer) = ctx.find_viewer() else { return Ok(None) };
         Ok(Some(people::own_user(ctx.services(), viewer).await?.into()))
+    }
+
+    /// What the live workers offer, by name.
+    #[graphql(complexity = "list_cost(30, child_complexity)")]
+    async fn languages(&self, ctx: &Context<'_>) -> Result<Vec<Language>> {
+        let offered = languages::list(ctx.services()).await?;
+        Ok(offered.iter().cloned().map(Into::into).collect())
+    }
+
+    /// A language by its name or an alias; null where it is not offered.
+    async fn language(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its name or an alias.")] name: String,
+    ) -> Result<Option<Language>> {
+        Ok(languages::find(ctx.services(), &name).await?.map(Into::into))
+    }
+
+    /// What somebody handed in.
+    async fn submission(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its global id.")] id: ID,
+    ) -> Result<Option<Submission>> {
+        let viewer = ctx.viewer()?;
+        Ok(Some(submissions::get(ctx.services(), viewer, parse_id(&id, "submission")?).await?.into()))
+    }
+
+    /// An execution of a submission.
+    async fn attempt(&self, ctx: &Context<'_>, #[graphql(desc = "Its global id.")] id: ID) -> Result<Option<Attempt>> {
+        let viewer = ctx.viewer()?;
+        Ok(Some(attempts::get(ctx.services(), viewer, parse_id(&id, "attempt")?).await?.into()))
+    }
+
+    /// A course that the viewer is in.
+    async fn course(&self, ctx: &Context<'_>, #[graphql(desc = "Its global id.")] id: ID) -> Result<Option<Course>> {
+        ctx.viewer()?;
+        let course = ctx.batch().load_one(parse_id::<CourseId>(&id, "course")?).await?;
+        Ok(Some(course.ok_or(Error::NotFound("course"))?.into()))
     }
 
     /// Only for admins; search matches the beginning of user and display names.

@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use async_graphql::{Context, ID, Interface, Result};
 
-use super::{AccessToken, Session, User};
+use super::{AccessToken, Attempt, Course, Feedback, Language, Session, Submission, User, Worker};
 use crate::api::graphql::asker::Asker as _;
+use crate::auth::policy;
 use crate::domain::ids::AnyId;
-use crate::service::{sessions, tokens};
+use crate::service::{feedback, languages, server, sessions, tokens};
 
 /// Anything with a globally unique id. Ids are opaque, type-tagged and URL-safe.
 #[derive(Interface)]
@@ -19,27 +20,48 @@ pub enum Node {
     Session(Session),
     /// A credential for scripts.
     AccessToken(AccessToken),
+    /// A toolchain.
+    Language(Language),
+    /// What somebody handed in.
+    Submission(Submission),
+    /// An execution of a submission.
+    Attempt(Attempt),
+    /// A course.
+    Course(Course),
+    /// A remark.
+    Feedback(Feedback),
+    /// A process that runs programs.
+    Worker(Worker),
 }
 
 impl Node {
     /// What has this id; `None` where there is nothing, or nothing that the viewer may see.
     pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Self>> {
-        let Ok(id) = AnyId::from_str(id) else { return Ok(None) };
+        if Language::is_id(id) {
+            let offered = languages::list(ctx.services()).await?;
+            let language = offered.iter().find(|language| Language::id_of(&language.name) == *id).cloned();
+            return Ok(language.map(|language| Self::Language(language.into())));
+        }
         let (services, viewer) = (ctx.services(), ctx.viewer()?);
+        let Ok(id) = AnyId::from_str(id) else { return Ok(None) };
         Ok(match id {
-            AnyId::UserId(id) => ctx.batch().load_one(id).await?.map(|user| Self::User(user.into())),
+            AnyId::UserId(id) => ctx.batch().load_one(id).await?.map(|row| Self::User(row.into())),
+            AnyId::CourseId(id) => ctx.batch().load_one(id).await?.map(|row| Self::Course(row.into())),
+            AnyId::SubmissionId(id) => ctx.batch().load_one(id).await?.map(|row| Self::Submission(row.into())),
+            AnyId::AttemptId(id) => ctx.batch().load_one(id).await?.map(|row| Self::Attempt(row.into())),
             AnyId::SessionId(id) => {
-                sessions::find(services, viewer, id).await?.map(|session| Self::Session(Session::of(session, viewer)))
+                sessions::find(services, viewer, id).await?.map(|row| Self::Session(Session::of(row, viewer)))
             }
             AnyId::AccessTokenId(id) => {
-                tokens::find(services, viewer, id).await?.map(|token| Self::AccessToken(token.into()))
+                tokens::find(services, viewer, id).await?.map(|row| Self::AccessToken(row.into()))
             }
-            AnyId::CourseId(_)
-            | AnyId::SubmissionId(_)
-            | AnyId::AttemptId(_)
-            | AnyId::FeedbackId(_)
-            | AnyId::WorkerId(_)
-            | AnyId::LeaseId(_) => None,
+            AnyId::FeedbackId(id) => feedback::find(services, viewer, id).await?.map(|row| Self::Feedback(row.into())),
+            AnyId::WorkerId(id) if policy::may_administer(viewer) => {
+                let workers = server::workers(services, viewer).await?;
+                workers.into_iter().find(|row| row.id == id).map(|row| Self::Worker(row.into()))
+            }
+            // A lease is between a worker and the database.
+            AnyId::WorkerId(_) | AnyId::LeaseId(_) => None,
         })
     }
 }

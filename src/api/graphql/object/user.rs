@@ -2,16 +2,17 @@
 
 use async_graphql::{ComplexObject, Context, ID, Result, SimpleObject};
 
-use super::{AccessToken, Session};
+use super::{AccessToken, Course, Session, SubmissionConnection, SubmissionFilter};
 use crate::api::graphql::asker::Asker as _;
-use crate::api::graphql::connection::{PageInfo, list_cost};
+use crate::api::graphql::connection::{PageArguments, PageInfo, count, list_cost, page_cost};
 use crate::api::graphql::enums::SiteRole;
 use crate::api::graphql::scalar::DateTime;
 use crate::auth::Viewer;
 use crate::domain::ids::UserId;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::submission::SubmissionScope;
 use crate::domain::user;
-use crate::service::{Error, admin, sessions, tokens};
+use crate::service::{Error, admin, courses, sessions, tokens};
 
 /// A person with an account, or a guest.
 #[derive(Debug, Clone, SimpleObject)]
@@ -58,6 +59,29 @@ impl User {
 
 #[ComplexObject]
 impl User {
+    /// Own submissions for the user; for others only those made in a course that the viewer teaches.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "a connection with its filter")]
+    async fn submissions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "So many from the top.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the bottom.")] last: Option<i32>,
+        #[graphql(desc = "In front of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only those for which all of this holds.")] filter: Option<SubmissionFilter>,
+    ) -> Result<SubmissionConnection> {
+        let page = PageArguments { first, after, last, before };
+        SubmissionConnection::load(ctx, SubmissionScope::User(self.key), filter, page).await
+    }
+
+    /// Courses this user is a member of. Only for the user and admins.
+    #[graphql(complexity = "list_cost(10, child_complexity)")]
+    async fn courses(&self, ctx: &Context<'_>) -> Result<Vec<Course>> {
+        let courses = courses::list_of_user(ctx.services(), ctx.viewer()?, self.key).await?;
+        Ok(courses.into_iter().map(Into::into).collect())
+    }
+
     /// Only for the user. The secret is never readable again.
     #[graphql(complexity = "list_cost(20, child_complexity)")]
     async fn access_tokens(&self, ctx: &Context<'_>) -> Result<Vec<AccessToken>> {
@@ -113,7 +137,6 @@ impl UserConnection {
 impl UserConnection {
     /// How many there are on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = admin::count_users(ctx.services(), ctx.viewer()?, self.search.as_deref()).await?;
-        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+        Ok(count(admin::count_users(ctx.services(), ctx.viewer()?, self.search.as_deref()).await?))
     }
 }
