@@ -12,5 +12,8 @@ mod cli_command;
 mod cli_hostile;
 mod courses;
 mod people;
+mod events;
+mod queue;
+mod runs;
 mod schema;
 mod support;

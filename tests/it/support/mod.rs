@@ -9,11 +9,12 @@ mod app;
 mod database;
 pub mod desk;
 mod socket;
+pub mod workshop;
 
 use std::path::PathBuf;
 
 pub use self::app::{PASSWORD, TestApp, client, text};
-pub use self::database::{TestDatabase, database, empty_database};
+pub use self::database::{TestDatabase, database, empty_database, settings};
 pub use self::socket::Socket;
 
 /// The `codecanvas` that was built with the tests.

@@ -1,0 +1,194 @@
+//! Who is served when: turns, quotas, leases, as the store sees them.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use codecanvas::auth::Viewer;
+use codecanvas::domain::ids::{UserId, WorkerId};
+use codecanvas::service::{attempts, submissions};
+use codecanvas::store::queue::{self, Claim, Claimant};
+use codecanvas::store::{attempts as rows, events};
+
+use super::support::workshop::Workshop;
+
+const LEASE: Duration = Duration::from_secs(60);
+
+fn claimant() -> Claimant {
+    Claimant {
+        worker_id: WorkerId::new(),
+        languages: vec!["bash".to_owned()],
+        versions: vec!["GNU bash 5".to_owned()],
+        lease: LEASE,
+    }
+}
+
+/// One claim as a worker makes it, without running anything.
+async fn claim(shop: &Workshop, claimant: &Claimant) -> Option<(UserId, Claim)> {
+    let mut tx = shop.pool().begin().await.unwrap();
+    let candidate = queue::lock_next(&mut tx, &claimant.languages, &[]).await.unwrap()?;
+    let claim = queue::claim(&mut tx, candidate, claimant).await.unwrap();
+    tx.commit().await.unwrap();
+    Some((candidate.user_id, claim?))
+}
+
+async fn workshop(running: u32) -> Workshop {
+    let shop = Workshop::open_with(|settings| settings.quota.user.running = running).await;
+    shop.promise_bash().await;
+    shop
+}
+
+async fn submit_many(shop: &Workshop, viewer: &Viewer, count: usize) {
+    for _ in 0..count {
+        shop.submit(viewer, "echo").await;
+    }
+}
+
+#[tokio::test]
+async fn users_are_served_in_turn_however_many_one_of_them_hands_in() {
+    let shop = workshop(1000).await;
+    let (greedy, ada, ben) = (shop.user("greedy").await, shop.user("ada").await, shop.user("ben").await);
+    submit_many(&shop, &greedy, 50).await;
+    submit_many(&shop, &ada, 2).await;
+    submit_many(&shop, &ben, 1).await;
+    let claimant = claimant();
+    let mut served = Vec::new();
+    for _ in 0..6 {
+        served.push(claim(&shop, &claimant).await.unwrap().0);
+    }
+    assert_eq!(served[..3].iter().collect::<HashSet<_>>().len(), 3, "each user's first one comes first");
+    assert_eq!(served.iter().filter(|user| **user == ada.user_id).count(), 2);
+    // Somebody who comes later does not wait behind what is left.
+    submit_many(&shop, &ben, 1).await;
+    let next = [claim(&shop, &claimant).await.unwrap().0, claim(&shop, &claimant).await.unwrap().0];
+    assert!(next.contains(&ben.user_id));
+}
+
+#[tokio::test]
+async fn a_user_at_the_quota_does_not_block_others() {
+    let shop = workshop(2).await;
+    let (greedy, ada) = (shop.user("greedy").await, shop.user("ada").await);
+    submit_many(&shop, &greedy, 20).await;
+    let claimant = claimant();
+    let first = claim(&shop, &claimant).await.unwrap().1;
+    assert!(claim(&shop, &claimant).await.is_some());
+    assert!(claim(&shop, &claimant).await.is_none(), "two run, eighteen wait");
+    submit_many(&shop, &ada, 1).await;
+    assert_eq!(claim(&shop, &claimant).await.unwrap().0, ada.user_id);
+    // A place that becomes free is taken.
+    let mut tx = shop.pool().begin().await.unwrap();
+    let open = queue::lock_leased(&mut tx, first.attempt_id, first.lease_id).await.unwrap().unwrap();
+    rows::requeue(&mut tx, &open, false).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(claim(&shop, &claimant).await.unwrap().0, greedy.user_id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_claim_at_the_same_time_keep_the_quota_and_share_nothing() {
+    let shop = workshop(3).await;
+    let (ada, ben) = (shop.user("ada").await, shop.user("ben").await);
+    submit_many(&shop, &ada, 20).await;
+    submit_many(&shop, &ben, 20).await;
+    let claims = futures_util::future::join_all((0..8).map(|_| async {
+        let claimant = claimant();
+        let mut own = Vec::new();
+        for _ in 0..5 {
+            own.extend(claim(&shop, &claimant).await);
+        }
+        own
+    }))
+    .await;
+    let all: Vec<_> = claims.into_iter().flatten().collect();
+    let distinct: HashSet<_> = all.iter().map(|(_, claim)| claim.attempt_id).collect();
+    assert_eq!(distinct.len(), all.len());
+    let of = |viewer: &Viewer| all.iter().filter(|(user, _)| *user == viewer.user_id).count();
+    assert_eq!((of(&ada), of(&ben)), (3, 3));
+}
+
+#[tokio::test]
+async fn too_much_is_refused_with_the_time_to_come_back() {
+    let shop = Workshop::open_with(|settings| {
+        settings.quota.user.waiting = 2;
+        settings.quota.user.per_minute = 4;
+        settings.queue.capacity = 5;
+    })
+    .await;
+    shop.promise_bash().await;
+    let ada = shop.user("ada").await;
+    submit_many(&shop, &ada, 2).await;
+    let bash = super::support::workshop::bash;
+    let refused = shop.hand_in(&ada, bash("echo")).await.unwrap_err();
+    assert_eq!((refused.code(), refused.retry_after()), ("RATE_LIMITED", Some(Duration::from_secs(1))));
+    // Two more of this minute once the others are out of the way.
+    for _ in 0..2 {
+        while let Some((_, claim)) = claim(&shop, &claimant()).await {
+            attempts::cancel(&shop.services, &ada, claim.attempt_id).await.unwrap();
+        }
+        submit_many(&shop, &ada, 1).await;
+    }
+    while claim(&shop, &claimant()).await.is_some() {}
+    let refused = shop.hand_in(&ada, bash("echo")).await.unwrap_err();
+    assert_eq!(refused.code(), "RATE_LIMITED");
+    let wait = refused.retry_after().unwrap();
+    assert!(wait > Duration::from_secs(30) && wait <= Duration::from_secs(60), "{wait:?}");
+    // A rerun counts as well.
+    for name in ["u1", "u2", "u3"] {
+        let user = shop.user(name).await;
+        let result = shop.hand_in(&user, bash("echo")).await;
+        let (submission, _) = result.unwrap();
+        let again = submissions::rerun(&shop.services, &user, submission.id, Default::default()).await;
+        if name == "u3" {
+            assert_eq!(again.unwrap_err().code(), "OVERLOADED");
+        } else {
+            again.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_writes_nothing_and_a_new_one_does() {
+    let shop = workshop(10).await;
+    let ada = shop.user("ada").await;
+    let (_, attempt) = shop.submit(&ada, "echo").await;
+    let short = Claimant { lease: Duration::from_millis(1), ..claimant() };
+    let (_, old) = claim(&shop, &short).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let batch = |claim: &Claim, first_sequence| events::Batch {
+        attempt_id: claim.attempt_id,
+        lease_id: claim.lease_id,
+        first_sequence,
+        events: vec![],
+    };
+    let turn = async |batch: events::Batch| {
+        let mut tx = shop.pool().begin().await.unwrap();
+        events::lock(&mut tx, &[&batch]).await.unwrap()[0]
+    };
+    assert_eq!(turn(batch(&old, 1)).await, events::Turn::Lost);
+    let mut conn = shop.pool().acquire().await.unwrap();
+    assert_eq!(queue::extend(&mut conn, &[old.lease_id], LEASE).await.unwrap(), []);
+    let mut tx = shop.pool().begin().await.unwrap();
+    let [expired] = queue::lock_expired(&mut tx, 10).await.unwrap()[..] else { panic!("one has expired") };
+    assert_eq!(expired.attempt_id, attempt.id);
+    rows::requeue(&mut tx, &expired, true).await.unwrap();
+    tx.commit().await.unwrap();
+    let (_, new) = claim(&shop, &claimant()).await.unwrap();
+    assert_eq!(new.next_sequence, 2);
+    assert_eq!(turn(batch(&new, 2)).await, events::Turn::Next);
+    assert_eq!(turn(batch(&old, 1)).await, events::Turn::Lost);
+}
+
+#[tokio::test]
+async fn one_knows_how_many_are_ahead() {
+    let shop = workshop(10).await;
+    let (ada, ben) = (shop.user("ada").await, shop.user("ben").await);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(shop.submit(&ada, "echo").await.1.id);
+    }
+    let late = shop.submit(&ben, "echo").await.1.id;
+    ids.push(late);
+    let positions = attempts::queue_positions(&shop.services, &ids).await.unwrap();
+    assert_eq!((positions[&ids[0]], positions[&late], positions[&ids[1]], positions[&ids[2]]), (0, 1, 2, 3));
+    claim(&shop, &claimant()).await.unwrap();
+    let positions = attempts::queue_positions(&shop.services, &ids).await.unwrap();
+    assert_eq!((positions.get(&ids[0]), positions[&late]), (None, 0));
+}

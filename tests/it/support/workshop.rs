@@ -1,0 +1,260 @@
+//! The use cases with real workers, without HTTP: a test hands in programs and reads their logs.
+#![allow(dead_code, reason = "a fixture offers more than today's tests use")]
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use codecanvas::auth::{Credential, Viewer};
+use codecanvas::config::{self, Overrides};
+use codecanvas::domain::attempt::Attempt;
+use codecanvas::domain::course::CourseRole;
+use codecanvas::domain::event::{Event, EventBody, EventCursor};
+use codecanvas::domain::ids::{AttemptId, CourseId, SessionId, UserId};
+use codecanvas::domain::submission::Submission;
+use codecanvas::domain::user::SiteRole;
+use codecanvas::domain::verdict::OutputStream;
+use codecanvas::lifecycle::Shutdown;
+use codecanvas::service::input::NewSubmissionInput;
+use codecanvas::service::{Error, Services, Settings, attempts, streams, submissions};
+use codecanvas::store::listen::{Audience, listen};
+use codecanvas::worker;
+use futures_util::StreamExt as _;
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{TestDatabase, database, executable};
+
+/// Nothing in the tests takes so long unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The use cases on a database of their own.
+pub struct Workshop {
+    pub database: TestDatabase,
+    pub services: Arc<Services>,
+    end: CancellationToken,
+    cache: tempfile::TempDir,
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
+
+impl Workshop {
+    /// With the settings that come with codecanvas.
+    pub async fn open() -> Self {
+        Self::open_with(|_| ()).await
+    }
+
+    /// With other settings.
+    pub async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let database = database().await;
+        let config = config::load(None, &BTreeMap::new(), &Overrides::default()).unwrap();
+        let mut settings = Settings::from(&config);
+        // What a test hands in is not what it is about, unless it says so.
+        for quota in [&mut settings.quota.user, &mut settings.quota.teacher] {
+            quota.running = 100;
+            quota.waiting = 10_000;
+            quota.per_minute = 100_000;
+        }
+        change(&mut settings);
+        let services = Arc::new(Services::new(database.pool.clone(), settings).unwrap());
+        let end = CancellationToken::new();
+        tokio::spawn(listen(database.pool.clone(), services.hub.clone(), Audience::Api, end.clone()));
+        Self { database, services, end, cache: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.database.pool
+    }
+
+    /// Somebody with an account and a session.
+    pub async fn user(&self, name: &str) -> Viewer {
+        let viewer = Viewer {
+            user_id: UserId::new(),
+            username: name.to_owned(),
+            role: SiteRole::User,
+            credential: Credential::Session(SessionId::new()),
+            expires_at: None,
+        };
+        sqlx::query(
+            "INSERT INTO users (id, username, display_name, role, password_hash) VALUES ($1, $2, $2, 'USER', '-')",
+        )
+        .bind(viewer.user_id.as_uuid())
+        .bind(name)
+        .execute(self.pool())
+        .await
+        .unwrap();
+        let Credential::Session(session) = viewer.credential else { unreachable!() };
+        sqlx::query(
+            "INSERT INTO sessions (id, user_id, secret_sha256, expires_at) VALUES ($1, $2, sha256($3), now() + interval '1 day')",
+        )
+        .bind(session.as_uuid())
+        .bind(viewer.user_id.as_uuid())
+        .bind(session.to_string().into_bytes())
+        .execute(self.pool())
+        .await
+        .unwrap();
+        viewer
+    }
+
+    /// A course with these members.
+    pub async fn course(&self, members: &[(&Viewer, CourseRole)]) -> CourseId {
+        let id = CourseId::new();
+        sqlx::query("INSERT INTO courses (id, title, join_code) VALUES ($1, 'A course', $2)")
+            .bind(id.as_uuid())
+            .bind(id.to_string())
+            .execute(self.pool())
+            .await
+            .unwrap();
+        for (viewer, role) in members {
+            sqlx::query("INSERT INTO course_members (course_id, user_id, role) VALUES ($1, $2, $3)")
+                .bind(id.as_uuid())
+                .bind(viewer.user_id.as_uuid())
+                .bind(role)
+                .execute(self.pool())
+                .await
+                .unwrap();
+        }
+        id
+    }
+
+    /// A worker that offers bash, with its lease.
+    pub async fn worker(&self, slots: usize, lease: Duration) -> RunningWorker {
+        self.worker_for(&["bash"], slots, lease).await
+    }
+
+    /// A worker that offers these languages.
+    pub async fn worker_for(&self, languages: &[&str], slots: usize, lease: Duration) -> RunningWorker {
+        let config = config::load(None, &BTreeMap::new(), &Overrides::default()).unwrap();
+        let mut settings = worker::Settings::from(&config);
+        settings.executor.keeper_executable = executable();
+        settings.executor.slots = NonZeroUsize::new(slots);
+        settings.executor.cache_dir = self.cache.path().to_owned();
+        settings.executor.only_languages = Some(languages.iter().map(|name| (*name).to_owned()).collect());
+        settings.lease = lease;
+        let shutdown = Shutdown::default();
+        let pool = codecanvas::store::schema::connect(&self.database.url, &super::settings()).await.unwrap();
+        let running = tokio::spawn(worker::run(settings, pool, shutdown.clone()));
+        let worker = RunningWorker { shutdown, running };
+        let ready = async {
+            while codecanvas::service::languages::list(&self.services).await.unwrap().is_empty() {
+                assert!(!worker.running.is_finished(), "the worker does not start");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.expect("a worker is ready in time");
+        worker
+    }
+
+    /// Says that bash is on offer, although nobody runs it.
+    pub async fn promise_bash(&self) {
+        let limits = serde_json::json!({
+            "cpu_time_ms": 1000, "wall_time_ms": 1000, "memory_bytes": 1 << 26, "output_bytes": 1 << 16,
+            "processes": 10, "disk_bytes": 1 << 20
+        });
+        let language = serde_json::json!([{
+            "name": "bash", "display_name": "Bash", "version": "GNU bash 5", "aliases": ["sh"], "extensions": [".sh"],
+            "is_compiled": false, "source_file": "main.sh", "template": "", "editor_mode": "shell",
+            "default_limits": limits, "maximum_limits": limits, "compile_limits": null, "compile_command": null,
+            "run_command": "bash main.sh"
+        }]);
+        sqlx::query(
+            "INSERT INTO workers (id, hostname, slots, isolation, languages, last_seen_at)
+             VALUES (gen_random_uuid(), 'nowhere', 1, '{}', $1, now() + interval '1 hour')",
+        )
+        .bind(language)
+        .execute(self.pool())
+        .await
+        .unwrap();
+    }
+
+    pub async fn submit(&self, viewer: &Viewer, source: &str) -> (Submission, Attempt) {
+        self.hand_in(viewer, bash(source)).await.unwrap()
+    }
+
+    pub async fn hand_in(&self, viewer: &Viewer, input: NewSubmissionInput) -> Result<(Submission, Attempt), Error> {
+        submissions::submit(&self.services, viewer, input).await
+    }
+
+    /// The whole log, as it comes.
+    pub async fn events(&self, viewer: &Viewer, attempt: AttemptId, after: Option<EventCursor>) -> Vec<Event> {
+        let read = async {
+            let stream =
+                streams::attempt_events(Arc::clone(&self.services), viewer.clone(), attempt, after).await.unwrap();
+            pin!(stream).map(Result::unwrap).collect().await
+        };
+        tokio::time::timeout(PATIENCE, read).await.expect("an attempt ends in time")
+    }
+
+    /// Returns when the log has an event like that.
+    pub async fn until(&self, viewer: &Viewer, attempt: AttemptId, wanted: impl Fn(&EventBody) -> bool) -> Event {
+        let read = async {
+            let stream =
+                streams::attempt_events(Arc::clone(&self.services), viewer.clone(), attempt, None).await.unwrap();
+            let mut stream = pin!(stream.map(Result::unwrap));
+            loop {
+                let event = stream.next().await.expect("the log ends before what is waited for");
+                if wanted(&event.body) {
+                    return event;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, read).await.expect("it happens in time")
+    }
+
+    pub async fn finished(&self, viewer: &Viewer, attempt: AttemptId) -> Attempt {
+        let attempt = attempts::wait_finished(&self.services, viewer, attempt, PATIENCE).await.unwrap();
+        assert!(attempt.state.is_final(), "{attempt:?}");
+        attempt
+    }
+}
+
+/// A program in bash.
+pub fn bash(source: &str) -> NewSubmissionInput {
+    NewSubmissionInput { language: "bash".to_owned(), source: Some(source.to_owned()), ..NewSubmissionInput::default() }
+}
+
+/// What the last execution in a log wrote to standard output.
+pub fn stdout(log: &[Event]) -> String {
+    let start = log.iter().rposition(|event| matches!(event.body, EventBody::StepStarted(_))).unwrap_or(0);
+    let bytes = log[start..].iter().flat_map(|event| match &event.body {
+        EventBody::OutputChunk { stream: OutputStream::Stdout, bytes, .. } => bytes.clone(),
+        _ => Vec::new(),
+    });
+    String::from_utf8(bytes.collect()).unwrap()
+}
+
+/// Fails where a log has a gap or a repeat, or does not end as logs end.
+pub fn assert_whole(log: &[Event]) {
+    let sequences: Vec<_> = log.iter().map(|event| event.sequence).collect();
+    assert!(sequences.iter().copied().eq(0..i32::try_from(log.len()).unwrap()), "{sequences:?}");
+    assert_eq!(log.iter().filter(|event| event.body.is_last()).count(), 1);
+    assert!(log.last().unwrap().body.is_last());
+}
+
+/// A worker in this process, with real keepers and boxes.
+pub struct RunningWorker {
+    shutdown: Shutdown,
+    running: JoinHandle<Result<(), worker::StartError>>,
+}
+
+impl RunningWorker {
+    /// The first signal, and all that follows from it.
+    pub async fn drain(self) {
+        self.shutdown.drain.cancel();
+        self.running.await.unwrap().unwrap();
+    }
+
+    /// Both signals.
+    pub async fn stop(self) {
+        self.shutdown.drain.cancel();
+        self.shutdown.stop.cancel();
+        self.running.await.unwrap().unwrap();
+    }
+}
