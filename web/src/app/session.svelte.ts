@@ -1,6 +1,7 @@
 // Who is there, and what this service offers.
 import { mutate, query } from '../api/client'
 import {
+  type CourseHeadFragment,
   type LanguageChoiceFragment,
   type MeFragment,
   RegisterDocument,
@@ -69,6 +70,18 @@ class Session {
 
   update(me: MeFragment | null): void {
     if (this.state.kind === 'ready') this.state = { ...this.state, me }
+  }
+
+  /** A course that was joined, made or changed takes its place in the lists. */
+  addCourse(course: CourseHeadFragment): void {
+    if (!this.me) return
+    const others = this.me.courses.filter((other) => other.id !== course.id)
+    this.update({ ...this.me, courses: [course, ...others] })
+  }
+
+  removeCourse(id: string): void {
+    if (!this.me) return
+    this.update({ ...this.me, courses: this.me.courses.filter((course) => course.id !== id) })
   }
 
   #enter(result: Result<MeFragment>): Result<MeFragment> {

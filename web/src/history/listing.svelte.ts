@@ -27,6 +27,7 @@ export class Listing {
   #filters: Filters | null = null
   #cursor: string | null = null
   #latest = 0
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- only its size is shown
   readonly #new = new Set<string>()
 
   constructor(scope: Scope) {
