@@ -1,3 +1,4 @@
+/* eslint-disable svelte/prefer-svelte-reactivity -- these maps are made anew and never changed */
 // A class at work: one row per student, those in need of help first, moving as news comes in.
 import { query } from '../api/client'
 import {
