@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::fcntl::Flock;
@@ -72,21 +72,12 @@ impl Groups {
         let mut made: Vec<&PathBuf> = Vec::new();
         for (controller, point) in hierarchies {
             if !made.contains(&point) {
-                let parent = match Dir::open(point).and_then(|root| root.child(&settings.parent)) {
-                    Ok(parent) => parent,
+                let (parent, own) = match make_group(point, &settings.parent, name) {
+                    Ok(made) => made,
                     // Not ours to write: the controller counts as missing.
-                    Err(error)
-                        if matches!(
-                            error.kind(),
-                            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-                        ) =>
-                    {
-                        continue;
-                    }
+                    Err(error) if is_forbidden(&error) => continue,
                     Err(error) => return Err(error),
                 };
-                parent.remove_unlocked_children()?;
-                let own = parent.locked_child(name)?;
                 groups.places.push((parent, own));
                 made.push(point);
             }
@@ -208,4 +199,15 @@ impl Groups {
             parent.remove(&self.name);
         }
     }
+}
+
+fn make_group(root: &Path, parent: &str, name: &str) -> io::Result<(Dir, Flock<OwnedFd>)> {
+    let parent = Dir::open(root)?.child(parent)?;
+    let own = parent.locked_child(name)?;
+    parent.remove_unlocked_children()?;
+    Ok((parent, own))
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }

@@ -18,7 +18,7 @@ pub const PROGRAM_ROLE: &str = "program";
 pub const PROGRAM: &str = "/test-program";
 
 /// No answer takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A keeper and its box.
 pub struct Fixture {
@@ -30,6 +30,7 @@ pub struct Fixture {
 pub struct Ran {
     pub outcome: Outcome,
     pub stdout: String,
+    #[expect(dead_code, reason = "shown when a test fails")]
     pub stderr: String,
 }
 
@@ -55,6 +56,11 @@ pub fn layout() -> BoxLayout {
         layout.may_be_missing = names.split(',').map(str::to_owned).collect();
     }
     layout
+}
+
+/// Whether memory can be limited here; an ordinary user has no control groups.
+pub fn has_control_groups() -> bool {
+    !layout().may_be_missing.iter().any(|name| name == "memory-limit")
 }
 
 /// Limits that are not in the way, and short.
