@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::backup::Dump;
 use super::database::OpenDatabase;
 use super::settings::SettingFlags;
 use crate::auth::Viewer;
@@ -16,7 +17,7 @@ use crate::domain::user::SiteRole;
 use crate::service::admin::{self, CreateUser};
 use crate::service::{self, Services, Settings};
 
-/// Make and change accounts
+/// Make and change accounts, back up and restore everything
 ///
 /// Works on the database that the settings name; without one on the embedded database, whether the service
 /// runs or not. Passwords are asked for at a terminal, else read from the first line of standard input.
@@ -30,6 +31,14 @@ pub struct Admin {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    #[command(flatten)]
+    Accounts(Accounts),
+    #[command(flatten)]
+    Dump(Dump),
+}
+
+#[derive(Debug, Subcommand)]
+enum Accounts {
     /// Make an account
     CreateUser {
         /// The name to sign in with
@@ -92,12 +101,20 @@ impl Admin {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.settings.load()?;
         // Ask before a database is started and held.
-        let secret = self.action.ask()?;
+        let secret = match &self.action {
+            Action::Accounts(action) => action.ask()?,
+            Action::Dump(_) => String::new(),
+        };
         let database = OpenDatabase::open(&config).await?;
         let result = async {
-            database.bring_up_to_date().await?;
-            let services = Services::new(database.pool.clone(), Settings::from(&config))?;
-            self.action.perform(&services, secret).await
+            match self.action {
+                Action::Dump(action) => action.perform(&config, &database).await,
+                Action::Accounts(action) => {
+                    database.bring_up_to_date().await?;
+                    let services = Services::new(database.pool.clone(), Settings::from(&config))?;
+                    action.perform(&services, secret).await
+                }
+            }
         }
         .await;
         database.close().await;
@@ -106,7 +123,7 @@ impl Admin {
     }
 }
 
-impl Action {
+impl Accounts {
     /// Asks for what must not stand on the command line.
     fn ask(&self) -> anyhow::Result<String> {
         match self {

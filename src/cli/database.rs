@@ -11,6 +11,8 @@ use crate::store::schema::{self, SchemaError};
 pub struct OpenDatabase {
     /// Its connections.
     pub pool: PgPool,
+    /// Where it is.
+    pub url: Secret,
     cluster: Option<Cluster>,
 }
 
@@ -29,7 +31,7 @@ impl OpenDatabase {
             }
         };
         match schema::connect(&url, &config.database).await {
-            Ok(pool) => Ok(Self { pool, cluster }),
+            Ok(pool) => Ok(Self { pool, url, cluster }),
             Err(error) => {
                 stop(cluster).await;
                 Err(error.into())

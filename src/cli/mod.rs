@@ -5,6 +5,7 @@
 
 mod admin;
 mod api;
+mod backup;
 mod client;
 mod config;
 mod database;

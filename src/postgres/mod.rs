@@ -20,6 +20,7 @@
 
 mod binaries;
 mod directory;
+pub mod dump;
 mod keep;
 pub mod launcher;
 mod recover;

@@ -173,6 +173,40 @@ pub async fn migrate(pool: &PgPool) -> Result<Vec<Pending>, SchemaError> {
     Ok(pending)
 }
 
+/// What stands in the way of replacing everything in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Connections of others to it.
+    pub connections: i64,
+    /// Accounts in it.
+    pub accounts: i64,
+}
+
+/// Who uses the database, and how much would be lost with it.
+pub async fn occupancy(pool: &PgPool) -> Result<Occupancy, SchemaError> {
+    let read = async {
+        // One connection for all of it: the others of this pool would count as somebody.
+        let mut connection = pool.acquire().await?;
+        let connections = query(
+            "SELECT count(*)
+             FROM pg_stat_activity
+             WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        )
+        .fetch_one(&mut *connection)
+        .await?
+        .try_get(0)?;
+        let exists: bool =
+            query("SELECT to_regclass('public.users') IS NOT NULL").fetch_one(&mut *connection).await?.try_get(0)?;
+        let accounts = if exists {
+            query("SELECT count(*) FROM public.users").fetch_one(&mut *connection).await?.try_get(0)?
+        } else {
+            0
+        };
+        Ok(Occupancy { connections, accounts })
+    };
+    read.await.map_err(SchemaError::Query)
+}
+
 struct Applied {
     version: i64,
     success: bool,

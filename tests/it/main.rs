@@ -8,6 +8,7 @@ mod api_pages;
 mod api_schema;
 mod api_websocket;
 mod attacks;
+mod cli_backup;
 mod cli_command;
 mod cli_hostile;
 mod courses;
