@@ -8,7 +8,7 @@ use codecanvas::postgres::launcher;
 fn main() -> ExitCode {
     // Roles that codecanvas starts itself come first: they must be entered before any thread exists.
     if codecanvas_sandbox::is_keeper() {
-        return codecanvas_sandbox::keeper_main();
+        codecanvas_sandbox::keeper_main();
     }
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|role| role == launcher::ROLE) {

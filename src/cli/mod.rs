@@ -13,6 +13,7 @@ mod migrate;
 mod schema;
 mod serve;
 mod settings;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ from a TOML file (--config). \"codecanvas config print --defaults\" lists all of
 enum Command {
     Serve(serve::Serve),
     Api(api::Api),
+    Worker(worker::Worker),
     Migrate(migrate::Migrate),
     Schema(schema::Schema),
     Admin(admin::Admin),
@@ -48,6 +50,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(command) => command.run(),
+        Command::Worker(command) => command.run(),
         Command::Api(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Migrate(command) => command.run(),

@@ -1,0 +1,60 @@
+//! `codecanvas worker`
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::settings::SettingFlags;
+use crate::config::Config;
+use crate::executor::SlotError;
+use crate::lifecycle::{Shutdown, exit, privilege};
+use crate::store::schema;
+use crate::worker::{self, StartError};
+
+/// Run programs that were handed in; needs a database, listens on nothing
+///
+/// Refuses to start where a required protection cannot be had: see "codecanvas doctor".
+#[derive(Debug, Args)]
+pub struct Worker {
+    #[command(flatten)]
+    settings: SettingFlags,
+    /// The process that this one ends with
+    #[arg(long, hide = true)]
+    parent: Option<i32>,
+}
+
+impl Worker {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let config = self.settings.load()?;
+        if let Some(parent) = self.parent {
+            privilege::follow(parent)?;
+        }
+        // The keepers follow the thread that starts them: the runtime's workers live as long as the process.
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work(config))
+    }
+}
+
+async fn work(config: Config) -> anyhow::Result<ExitCode> {
+    let shutdown = Shutdown::on_signals()?;
+    let url = super::database::required_url(&config)?;
+    let pool = schema::connect(url, &config.database).await?;
+    schema::check(&pool).await?;
+    let result = worker::run(worker::Settings::from(&config), pool.clone(), shutdown).await;
+    pool.close().await;
+    match result {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            // Another start would find the same host, and serve must not try for ever.
+            let code = match &error {
+                StartError::Box(SlotError::Failed(_)) => exit::UNPROTECTED,
+                StartError::Box(
+                    SlotError::Spawn(_) | SlotError::Message(_) | SlotError::Unexpected | SlotError::Silent,
+                ) => 1,
+                StartError::CacheDir { .. } | StartError::Languages(_) => exit::CONFIG,
+            };
+            exit::report(&error.into());
+            Ok(ExitCode::from(code))
+        }
+    }
+}
