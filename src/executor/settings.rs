@@ -22,6 +22,12 @@ pub struct ExecutorSettings {
     pub only_languages: Option<Vec<String>>,
     /// How long an interactive program may wait for input, all its waits together.
     pub idle_limit: Duration,
+    /// The uid of the first slot, and of those behind it one each; `None` for the usual ones. Counts where the
+    /// worker is root.
+    pub first_uid: Option<u32>,
+    /// The control group that holds those of the boxes; `None` for the usual one. Two workers of one host
+    /// need two.
+    pub cgroup_parent: Option<String>,
     /// Names of protections that the operator agrees to do without. Empty is the default and means
     /// that every one is required.
     pub waived_protections: Vec<String>,

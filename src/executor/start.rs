@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use codecanvas_sandbox::message::Armed;
 use codecanvas_sandbox::probe::{Protection, ProtectionState};
-use codecanvas_sandbox::{BoxLayout, Mount, StepSpec};
+use codecanvas_sandbox::{Access, BoxLayout, Identity, Mount, StepSpec};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -73,16 +73,22 @@ pub fn make_directories(cache_dir: &Path) -> io::Result<()> {
 pub fn layout(settings: &ExecutorSettings, languages: &[Language], slot: u32) -> BoxLayout {
     let mut layout = BoxLayout::for_slot(slot);
     layout.may_be_missing.clone_from(&settings.waived_protections);
+    if let (Identity::Ids { .. }, Some(first_uid)) = (layout.identity, settings.first_uid) {
+        layout.identity = Identity::own_ids(first_uid, slot);
+    }
+    if let Some(parent) = &settings.cgroup_parent {
+        layout.cgroup.parent.clone_from(parent);
+    }
     let warm = Mount {
         source: settings.cache_dir.join("warm"),
         target: PathBuf::from(WARM_ROOT),
-        access: codecanvas_sandbox::Access::ReadOnly,
+        access: Access::ReadOnly,
         is_optional: false,
     };
     let extra = languages.iter().flat_map(|language| &language.mounts).map(|directory| Mount {
         source: directory.clone(),
         target: directory.clone(),
-        access: codecanvas_sandbox::Access::ReadOnly,
+        access: Access::ReadOnly,
         is_optional: true,
     });
     layout.mounts.push(warm);
@@ -284,8 +290,9 @@ impl Trial {
         };
         if execution.verdict != Verdict::Ok {
             let reason = last.reason.as_deref().unwrap_or_default();
-            let errors = String::from_utf8_lossy(&last.stderr.bytes);
-            return Err(format!("the template ended with {:?}: {reason}: {}", execution.verdict, errors.trim()));
+            let output = [&last.stdout.bytes, &last.stderr.bytes].map(|bytes| String::from_utf8_lossy(bytes));
+            let output = output.concat();
+            return Err(format!("the template ended with {:?}: {reason}: {}", execution.verdict, output.trim()));
         }
         if last.stdout.bytes != language.template_output.as_bytes() {
             let output = String::from_utf8_lossy(&last.stdout.bytes);

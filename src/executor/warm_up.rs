@@ -40,7 +40,7 @@ pub enum WarmUpError {
     Step {
         /// How it ended.
         reason: String,
-        /// The end of what it wrote to standard error.
+        /// The beginning of what it wrote to standard error.
         output: String,
     },
     /// What it made cannot be unpacked.
@@ -92,10 +92,10 @@ pub async fn run(
         let judgement = judge(facts);
         if judgement.verdict != Verdict::Ok {
             let output = String::from_utf8_lossy(&finished.stderr.bytes);
-            let start = output.ceil_char_boundary(output.len().saturating_sub(2000));
+            let end = output.floor_char_boundary(2000);
             return Err(WarmUpError::Step {
                 reason: judgement.reason.unwrap_or_default(),
-                output: output[start..].trim().to_owned(),
+                output: output[..end].trim().to_owned(),
             });
         }
     }

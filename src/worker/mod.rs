@@ -76,6 +76,8 @@ impl From<&Config> for Settings {
                 languages_dir: worker.languages_dir.clone(),
                 only_languages: None,
                 idle_limit: IDLE_LIMIT,
+                first_uid: Some(worker.uid_base),
+                cgroup_parent: worker.cgroup_parent.as_ref().map(|path| path.display().to_string()),
                 waived_protections: worker.allow_missing.clone(),
             },
             lease: worker.lease,

@@ -23,6 +23,8 @@ async fn no_hostile_program_gets_anywhere() {
         languages_dir: Some(languages_in_a_hurry(cache.path())),
         only_languages: Some(LANGUAGES.map(str::to_owned).to_vec()),
         idle_limit: Duration::from_mins(2),
+        first_uid: None,
+        cgroup_parent: None,
         waived_protections: Vec::new(),
     };
     let executor = Executor::start(settings, shutdown.clone()).await.unwrap();

@@ -13,6 +13,7 @@ mod cli_command;
 mod cli_hostile;
 mod courses;
 mod events;
+mod executor;
 mod people;
 mod queue;
 mod runs;

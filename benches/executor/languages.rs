@@ -1,0 +1,123 @@
+//! Hello world in each core language: in a box, against the same toolchain at the shell.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use codecanvas::domain::limits::RequestedLimits;
+use codecanvas::domain::verdict::Verdict;
+use codecanvas::executor::{Control, Executor, ExecutorSettings, Job, SourceFile};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{EXECUTABLE, summary};
+
+const ROUNDS: usize = 15;
+
+/// The name, the file, how a comment starts, and what one types at the shell.
+const LANGUAGES: &[(&str, &str, &str, &str)] = &[
+    ("c", "main.c", "//", "gcc -O2 -o main main.c && ./main"),
+    ("c++", "main.cpp", "//", "g++ -std=c++20 -O2 -o main main.cpp && ./main"),
+    ("rust", "main.rs", "//", "/usr/bin/rustc -O -o main main.rs && ./main"),
+    ("go", "main.go", "//", "go build -o main main.go && ./main"),
+    ("java", "Main.java", "//", "javac Main.java && java -cp . Main"),
+    ("python3", "main.py", "#", "/usr/bin/python3 main.py"),
+    ("nodejs", "main.js", "//", "node main.js"),
+    ("bash", "main.sh", "#", "bash main.sh"),
+    ("typescript", "main.ts", "//", "tsc --strict main.ts && node main.js"),
+    ("ruby", "main.rb", "#", "ruby main.rb"),
+    ("php", "main.php", "#", "php main.php"),
+];
+
+/// Prints a table: a new program, and one that was handed in before.
+pub fn run() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let started = Instant::now();
+        let shutdown = CancellationToken::new();
+        let executor = Executor::start(settings(directory.path()), shutdown.clone()).await.unwrap();
+        println!("\nFirst start: {:.1} s\n", started.elapsed().as_secs_f64());
+        println!("| hello world, ms (median / p99) | shell | new | new : shell | again |");
+        println!("|---|---:|---:|---:|---:|");
+        for &(name, file, comment, command) in LANGUAGES {
+            let Some(language) = executor.languages().iter().find(|language| language.name == name) else {
+                println!("| {name} | not offered | | | |");
+                continue;
+            };
+            let mut shell = Vec::new();
+            let mut new = Vec::new();
+            let mut again = Vec::new();
+            for round in 0..ROUNDS {
+                // A source that neither has seen; PHP's template ends in PHP.
+                let source = format!("{}{comment} {round} {}\n", language.template, uuid::Uuid::new_v4());
+                shell.push(at_the_shell(directory.path(), file, &source, command));
+                new.push(in_a_box(&executor, name, file, &source).await);
+                again.push(in_a_box(&executor, name, file, &source).await);
+            }
+            let [shell, new, again] = [&mut shell, &mut new, &mut again].map(|times| summary(times));
+            let show = |(median, p99): (f64, f64)| format!("{median:.1} / {p99:.1}");
+            println!("| {name} | {} | {} | {:.2} | {} |", show(shell), show(new), new.0 / shell.0, show(again));
+        }
+        shutdown.cancel();
+        executor.closed().await;
+        drop(executor);
+    });
+}
+
+fn settings(directory: &Path) -> ExecutorSettings {
+    ExecutorSettings {
+        keeper_executable: EXECUTABLE.into(),
+        slots: NonZeroUsize::new(2),
+        cache_dir: directory.join("cache"),
+        artefact_cache_bytes: 1 << 30,
+        languages_dir: None,
+        only_languages: Some(LANGUAGES.iter().map(|(name, ..)| (*name).to_owned()).collect()),
+        idle_limit: Duration::from_secs(60),
+        first_uid: None,
+        cgroup_parent: Some(format!("codecanvas-bench-{}", std::process::id())),
+        waived_protections: Vec::new(),
+    }
+}
+
+fn at_the_shell(directory: &Path, file: &str, source: &str, command: &str) -> Duration {
+    let directory = directory.join("shell");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join(file), source).unwrap();
+    let started = Instant::now();
+    let status = Command::new("/bin/sh")
+        .args(["-c", command])
+        .current_dir(&directory)
+        .env("GOTOOLCHAIN", "local")
+        .env("PATH", "/usr/local/go/bin:/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.unwrap().success(), "{command}");
+    started.elapsed()
+}
+
+async fn in_a_box(executor: &Executor, language: &str, file: &str, source: &str) -> Duration {
+    // The box of the job before is armed again behind its back; a student's next job is not that close.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let job = Job {
+        language: language.to_owned(),
+        files: vec![SourceFile { path: file.to_owned(), bytes: source.as_bytes().to_vec() }],
+        main_path: file.to_owned(),
+        stdin: Vec::new(),
+        arguments: Vec::new(),
+        limits: RequestedLimits::default(),
+        is_interactive: false,
+    };
+    let (events, mut unread) = mpsc::channel(256);
+    let (_input, nothing) = mpsc::channel(1);
+    let control = Control { cancel: CancellationToken::new(), input: nothing };
+    let started = Instant::now();
+    let execution = executor.execute(job, events, control).await;
+    let elapsed = started.elapsed();
+    assert_eq!(execution.verdict, Verdict::Ok, "{execution:?}");
+    while unread.recv().await.is_some() {}
+    elapsed
+}
