@@ -201,6 +201,8 @@ pub struct Worker {
     /// Language files to use instead of those built in.
     #[serde(deserialize_with = "values::optional")]
     pub languages_dir: Option<PathBuf>,
+    /// The languages to offer, by name; empty for all whose toolchain is there.
+    pub languages: Vec<String>,
     /// Where compiled programs are kept. Never empty: [`load`] fills in the default.
     pub cache_dir: PathBuf,
     /// How large that may grow.

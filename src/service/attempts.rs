@@ -89,7 +89,7 @@ pub async fn events(
     };
     let mut conn = services.connection().await?;
     let attempt = store::events::find_readable(&mut conn, viewer, id).await?.ok_or(Error::NotFound("attempt"))?;
-    Ok(super::streams::read_log(&mut conn, viewer, &attempt, after, limit).await?)
+    Ok(super::logs::read_log(&mut conn, viewer, &attempt, after, limit).await?)
 }
 
 /// Waits until the attempt has finished, but no longer than `wait`. Answers with it as it is then.

@@ -12,12 +12,14 @@ pub mod exports;
 pub mod feedback;
 pub mod input;
 pub mod languages;
+mod logs;
 pub mod people;
 pub mod server;
 pub mod sessions;
 pub mod statistics;
 pub mod streams;
 pub mod submissions;
+pub mod tails;
 mod throttle;
 pub mod tokens;
 
@@ -44,6 +46,8 @@ pub struct Services {
     pub passwords: Passwords,
     /// Wakes those who wait for something to happen; fed by [`crate::store::listen::listen`].
     pub hub: Hub,
+    /// The newest events of attempts that somebody watches.
+    pub tails: tails::Tails,
     /// What the workers offered a moment ago.
     pub languages: languages::OfferedLanguages,
 }
@@ -79,6 +83,7 @@ impl Services {
             throttles: Throttles::new(settings.throttles),
             passwords: Passwords::new()?,
             hub: Hub::default(),
+            tails: tails::Tails::default(),
             languages: languages::OfferedLanguages::default(),
             pool,
             settings,

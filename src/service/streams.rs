@@ -9,111 +9,33 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures_util::stream::{self, Stream};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
+use super::logs::Read;
+use super::tails::Tail;
 use super::{Error, Services, sessions};
 use crate::auth::Viewer;
-use crate::domain::attempt::{Activity, ActivityCursor, Attempt, Step};
-use crate::domain::event::{Event, EventBody, EventCursor};
+use crate::domain::attempt::{Activity, ActivityCursor};
+use crate::domain::event::{Event, EventCursor};
 use crate::domain::ids::{AttemptId, CourseId, UserId};
-use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
 use crate::store;
 use crate::store::activity::Feed;
 use crate::store::events::ReadableAttempt;
 use crate::store::listen::Waker;
 
 /// How often a stream looks even if nothing woke it.
-const POLL: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_secs(10);
 /// How often the viewer's rights are checked even if nothing says that they changed.
-const RECHECK: Duration = Duration::from_secs(5);
+const RECHECK: Duration = Duration::from_secs(10);
 /// How long to wait for Postgres between two tries.
 const DATABASE_PAUSE: Duration = Duration::from_millis(250);
 /// How long to wait for the end of transactions that hold a feed back.
 const HELD_BACK_PAUSE: Duration = Duration::from_millis(10);
 /// How many rows are read at once.
-const PAGE: i64 = 64;
-
-/// The log of an attempt as far as it is read.
-enum Read {
-    /// The next events; more may come.
-    Part(Vec<Event>),
-    /// All that is behind the cursor: the attempt has finished.
-    Rest(Vec<Event>),
-}
-
-/// Reads the log behind a sequence, wherever it is kept: live rows, one packed row, or, where that was
-/// dropped by age, what the steps still tell.
-async fn read(
-    conn: &mut PgConnection,
-    viewer: &Viewer,
-    attempt: &ReadableAttempt,
-    after: Option<i32>,
-    limit: i64,
-) -> sqlx::Result<Read> {
-    let live = store::events::list_after(conn, attempt, after, limit).await?;
-    if !live.is_empty() {
-        return Ok(Read::Part(live));
-    }
-    let mut log = match store::log::find(conn, attempt).await? {
-        Some(log) => log,
-        None => match store::attempts::list_by_ids(conn, viewer, &[attempt.id()]).await?.pop() {
-            Some(row) if row.state.is_final() => {
-                // It may have finished between the two statements: then it is packed by now.
-                match store::log::find(conn, attempt).await? {
-                    Some(log) => log,
-                    None => synthesise(&row, &store::steps::list_by_attempts(conn, viewer, &[row.id]).await?),
-                }
-            }
-            Some(_) | None => return Ok(Read::Part(Vec::new())),
-        },
-    };
-    log.retain(|event| after.is_none_or(|after| event.sequence > after));
-    Ok(Read::Rest(log))
-}
-
-/// At most `limit` events behind a cursor, as [`attempt_events`] would deliver them now.
-pub(super) async fn read_log(
-    conn: &mut PgConnection,
-    viewer: &Viewer,
-    attempt: &ReadableAttempt,
-    after: Option<EventCursor>,
-    limit: i64,
-) -> sqlx::Result<Vec<Event>> {
-    Ok(match read(conn, viewer, attempt, after.map(|cursor| cursor.0), limit).await? {
-        Read::Part(events) => events,
-        Read::Rest(mut events) => {
-            events.truncate(usize::try_from(limit).unwrap_or(0));
-            events
-        }
-    })
-}
-
-/// A log made of what the steps still tell, where the real one was dropped by age.
-fn synthesise(attempt: &Attempt, steps: &[Step]) -> Vec<Event> {
-    let started = attempt.started_at.unwrap_or(attempt.queued_at);
-    let finished = attempt.finished_at.unwrap_or(started);
-    let mut log = vec![(attempt.queued_at, EventBody::StateChanged(AttemptState::Queued))];
-    for step in steps {
-        let state = match step.kind {
-            StepKind::Compile => AttemptState::Compiling,
-            StepKind::Run => AttemptState::Running,
-        };
-        log.push((started, EventBody::StateChanged(state)));
-        log.push((started, EventBody::StepStarted(step.kind)));
-        for (stream, output) in [(OutputStream::Stdout, &step.stdout), (OutputStream::Stderr, &step.stderr)] {
-            if !output.bytes.is_empty() {
-                let bytes = output.bytes.clone();
-                log.push((finished, EventBody::OutputChunk { kind: step.kind, stream, offset: 0, bytes }));
-            }
-        }
-        log.push((finished, EventBody::StepFinished(step.kind)));
-    }
-    log.push((finished, EventBody::AttemptFinished));
-    (0..).zip(log).map(|(sequence, (at, body))| Event { sequence, at, body }).collect()
-}
+pub(super) const PAGE: usize = 64;
+const ROWS: i64 = 64;
 
 /// The viewer of a stream, and whether they still are.
 struct Rights {
@@ -129,12 +51,15 @@ impl Rights {
         Self { services, viewer, waker, due: Instant::now() + RECHECK }
     }
 
-    /// Waits for something to happen.
-    async fn wait(&mut self, happening: impl Future<Output = ()>) {
+    /// Waits for something to happen. Answers whether there was a wake-up for it.
+    async fn wait(&mut self, happening: impl Future<Output = bool>) -> bool {
         let until_due = self.due.saturating_duration_since(Instant::now());
         tokio::select! {
-            () = happening => {}
-            () = self.waker.wait(until_due) => self.due = Instant::now(),
+            is_woken = happening => is_woken,
+            _ = self.waker.wait(until_due) => {
+                self.due = Instant::now();
+                false
+            }
         }
     }
 
@@ -157,9 +82,12 @@ fn is_passing(error: &Error) -> bool {
 struct EventStream {
     rights: Rights,
     attempt: ReadableAttempt,
+    tail: Arc<Tail>,
     waker: Waker<AttemptId>,
     after: Option<i32>,
     buffer: VecDeque<Event>,
+    /// There was something: look again before waiting.
+    has_more: bool,
     /// Nothing is behind the buffer.
     is_complete: bool,
 }
@@ -181,11 +109,13 @@ pub async fn attempt_events(
         .await?
         .ok_or(Error::NotFound("attempt"))?;
     let stream = EventStream {
+        tail: services.tails.of(id),
         rights: Rights::new(services, viewer),
         attempt,
         waker,
         after: after.map(|cursor| cursor.0),
         buffer: VecDeque::new(),
+        has_more: true,
         is_complete: false,
     };
     Ok(stream::try_unfold(stream, async |mut stream: EventStream| {
@@ -204,37 +134,35 @@ impl EventStream {
             if self.is_complete {
                 return Ok(None);
             }
-            match self.fill().await {
-                Ok(()) if self.buffer.is_empty() && !self.is_complete => {
-                    self.rights.wait(self.waker.wait(POLL)).await;
+            // Where nothing woke us, what others have read is no reason not to look.
+            let is_poll = !self.has_more && !self.rights.wait(self.waker.wait(POLL)).await;
+            // What wakes us from here on is read the next time.
+            let wake_ups = self.waker.forget();
+            match self.fill(if is_poll { u64::MAX } else { wake_ups }).await {
+                Ok(()) => self.has_more = !self.buffer.is_empty(),
+                Err(error) if is_passing(&error) => {
+                    tokio::time::sleep(DATABASE_PAUSE).await;
+                    self.has_more = true;
                 }
-                Ok(()) => {}
-                Err(error) if is_passing(&error) => tokio::time::sleep(DATABASE_PAUSE).await,
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn fill(&mut self) -> Result<(), Error> {
+    async fn fill(&mut self, wake_ups: u64) -> Result<(), Error> {
         let services = Arc::clone(&self.rights.services);
         let viewer = &self.rights.viewer.clone();
         let is_due = self.rights.is_due();
         if is_due {
             sessions::recheck(&services, viewer).await?;
         }
-        let mut conn = services.connection().await?;
         if is_due {
+            let mut conn = services.connection().await?;
             let readable = store::events::find_readable(&mut conn, viewer, self.attempt.id()).await?;
             self.attempt = readable.ok_or(Error::NotFound("attempt"))?;
         }
-        match read(&mut conn, viewer, &self.attempt, self.after, PAGE).await? {
-            Read::Part(events) => {
-                for event in &events {
-                    let delay = (Utc::now() - event.at).to_std().unwrap_or_default();
-                    metrics::histogram!("codecanvas_event_delivery_seconds").record(delay);
-                }
-                self.buffer.extend(events);
-            }
+        match self.tail.read(&services, viewer, &self.attempt, self.after, wake_ups).await? {
+            Read::Part(events) => self.buffer.extend(events),
             Read::Rest(events) => {
                 self.buffer.extend(events);
                 self.is_complete = true;
@@ -313,7 +241,9 @@ impl<K: std::hash::Hash + Eq + Copy> ActivityStream<K> {
             }
             match self.fill().await {
                 Ok(true) => tokio::time::sleep(HELD_BACK_PAUSE).await,
-                Ok(false) if self.buffer.is_empty() => self.rights.wait(self.waker.wait(POLL)).await,
+                Ok(false) if self.buffer.is_empty() => {
+                    self.rights.wait(self.waker.wait(POLL)).await;
+                }
                 Ok(false) => {}
                 Err(error) if is_passing(&error) => tokio::time::sleep(DATABASE_PAUSE).await,
                 Err(error) => return Err(error),
@@ -333,69 +263,9 @@ impl<K: std::hash::Hash + Eq + Copy> ActivityStream<K> {
         if is_due && let Feed::Course(course) = self.feed {
             check_course(&mut conn, &viewer, course).await?;
         }
-        let page = store::activity::list_after(&mut conn, &viewer, self.feed, self.after, PAGE).await?;
+        let page = store::activity::list_after(&mut conn, &viewer, self.feed, self.after, ROWS).await?;
         let is_empty = page.is_empty();
         self.buffer.extend(page);
         Ok(is_empty && store::activity::is_held_back(&mut conn, self.feed, self.after).await?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::attempt::Output;
-    use crate::domain::ids::SubmissionId;
-    use crate::domain::limits::Limits;
-    use crate::domain::units::Bytes;
-    use crate::domain::verdict::Verdict;
-
-    #[test]
-    fn a_log_made_of_steps_is_dense_and_holds_their_output() {
-        let now = Utc::now();
-        let attempt = Attempt {
-            id: AttemptId::new(),
-            submission_id: SubmissionId::new(),
-            number: 1,
-            requested_by: UserId::new(),
-            state: AttemptState::Finished,
-            verdict: Some(Verdict::Ok),
-            language_version: None,
-            queued_at: now,
-            started_at: Some(now),
-            finished_at: Some(now),
-        };
-        let limits = Limits {
-            cpu_time_ms: 1,
-            wall_time_ms: 1,
-            memory_bytes: Bytes(1),
-            output_bytes: Bytes(1),
-            processes: 1,
-            disk_bytes: Bytes(1),
-        };
-        let step = Step {
-            attempt_id: attempt.id,
-            kind: StepKind::Run,
-            limits,
-            verdict: Some(Verdict::Ok),
-            exit_code: Some(0),
-            signal: None,
-            cpu_time_ms: Some(1),
-            wall_time_ms: Some(1),
-            peak_memory: None,
-            reason: None,
-            is_cached: false,
-            stdout: Output { bytes: b"hello".to_vec(), total: Bytes(5) },
-            stderr: Output::default(),
-        };
-        let log = synthesise(&attempt, &[step]);
-        assert!(log.iter().zip(0..).all(|(event, sequence)| event.sequence == sequence));
-        let chunk = EventBody::OutputChunk {
-            kind: StepKind::Run,
-            stream: OutputStream::Stdout,
-            offset: 0,
-            bytes: b"hello".to_vec(),
-        };
-        assert_eq!(log.iter().filter(|event| event.body == chunk).count(), 1);
-        assert_eq!(log.last().map(|event| event.body.is_last()), Some(true));
     }
 }

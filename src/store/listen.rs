@@ -128,7 +128,7 @@ fn wake<K: Hash + Eq + Copy + From<Uuid>>(topic: &Topic<K>, payload: &str) {
 
 #[derive(Debug)]
 struct Topic<K> {
-    keys: Arc<Mutex<HashMap<K, watch::Sender<()>>>>,
+    keys: Arc<Mutex<HashMap<K, watch::Sender<u64>>>>,
 }
 
 impl<K> Clone for Topic<K> {
@@ -144,25 +144,25 @@ impl<K> Default for Topic<K> {
 }
 
 impl<K: Hash + Eq + Copy> Topic<K> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, watch::Sender<()>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, watch::Sender<u64>>> {
         // Nothing panics while the map is half changed.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn subscribe(&self, key: K) -> Waker<K> {
-        let receiver = self.lock().entry(key).or_insert_with(|| watch::channel(()).0).subscribe();
+        let receiver = self.lock().entry(key).or_insert_with(|| watch::channel(0).0).subscribe();
         Waker { key, receiver: Some(receiver), topic: self.clone() }
     }
 
     fn wake(&self, key: &K) {
         if let Some(sender) = self.lock().get(key) {
-            sender.send_replace(());
+            sender.send_modify(|count| *count += 1);
         }
     }
 
     fn wake_all(&self) {
         for sender in self.lock().values() {
-            sender.send_replace(());
+            sender.send_modify(|count| *count += 1);
         }
     }
 }
@@ -172,19 +172,27 @@ impl<K: Hash + Eq + Copy> Topic<K> {
 pub struct Waker<K: Hash + Eq + Copy> {
     key: K,
     /// `None` only while it is dropped.
-    receiver: Option<watch::Receiver<()>>,
+    receiver: Option<watch::Receiver<u64>>,
     topic: Topic<K>,
 }
 
 impl<K: Hash + Eq + Copy> Waker<K> {
     /// Returns at the next wake-up, at once if there was one since the last call, and after `poll` in
-    /// any case.
-    pub async fn wait(&mut self, poll: Duration) {
-        if let Some(receiver) = &mut self.receiver {
-            // Neither a timeout nor the end of the sender, which lives as long as `self`, is an error:
-            // the caller looks again.
-            drop(tokio::time::timeout(poll, receiver.changed()).await);
+    /// any case. Answers whether it was a wake-up.
+    pub async fn wait(&mut self, poll: Duration) -> bool {
+        match &mut self.receiver {
+            // The sender lives as long as `self`.
+            Some(receiver) => tokio::time::timeout(poll, receiver.changed()).await.is_ok(),
+            None => false,
         }
+    }
+}
+
+impl<K: Hash + Eq + Copy> Waker<K> {
+    /// Forgets the wake-ups until now, since their cause will be read next. Answers with their number;
+    /// it only grows while anybody waits for the same key.
+    pub fn forget(&mut self) -> u64 {
+        self.receiver.as_mut().map_or(0, |receiver| *receiver.borrow_and_update())
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn run(
     let mut typing = claim.is_interactive.then_some(Typing { offset: 0, input: input.clone() });
     let mut pause = if claim.is_interactive { Duration::ZERO } else { FIRST_LOOK };
     loop {
-        waker.wait(pause).await;
+        let _ = waker.wait(pause).await;
         pause = POLL;
         match look(worker, claim, &mut typing).await {
             Ok(true) => return signals.cancel.cancel(),

@@ -74,7 +74,7 @@ impl From<&Config> for Settings {
                 cache_dir: worker.cache_dir.clone(),
                 artefact_cache_bytes: worker.cache_size.0,
                 languages_dir: worker.languages_dir.clone(),
-                only_languages: None,
+                only_languages: Some(worker.languages.clone()).filter(|names| !names.is_empty()),
                 idle_limit: IDLE_LIMIT,
                 first_uid: Some(worker.uid_base),
                 cgroup_parent: worker.cgroup_parent.as_ref().map(|path| path.display().to_string()),
@@ -107,6 +107,7 @@ struct Worker {
 /// Where no program can be run on this machine. Postgres may come and go.
 pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result<(), StartError> {
     let end = CancellationToken::new();
+    bound_transactions(&pool, settings.lease);
     let executor = Executor::start(settings.executor, end.clone()).await?;
     let id = WorkerId::new();
     let leases = Arc::new(Leases::default());
@@ -156,6 +157,14 @@ pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result
     join(&mut services).await;
     sign_off(&worker).await;
     Ok(())
+}
+
+/// A worker that is stopped in the middle of a transaction would keep its locks, and nobody could take
+/// over its attempts: Postgres ends such a connection when the leases have run out.
+fn bound_transactions(pool: &PgPool, lease: Duration) {
+    let timeout = format!("{}ms", lease.as_millis());
+    let options = (*pool.connect_options()).clone().options([("idle_in_transaction_session_timeout", timeout)]);
+    pool.set_connect_options(options);
 }
 
 fn claimant(worker_id: WorkerId, languages: &[OfferedLanguage], lease: Duration) -> Claimant {

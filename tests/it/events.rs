@@ -194,6 +194,8 @@ async fn a_stream_ends_when_the_right_to_it_does() {
         .execute(shop.pool())
         .await
         .unwrap();
+    let mut conn = shop.pool().acquire().await.unwrap();
+    codecanvas::store::rights::notify(&mut conn, tom.user_id).await.unwrap();
     codecanvas::service::sessions::sign_out(&shop.services, &ada).await.unwrap();
     let limit = Duration::from_secs(8);
     let ended = tokio::time::timeout(limit, of_teacher.next()).await.expect("within seconds").unwrap();

@@ -14,6 +14,7 @@ mod cli_hostile;
 mod courses;
 mod events;
 mod executor;
+mod faults;
 mod people;
 mod queue;
 mod runs;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::pin::pin;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use codecanvas::service::{Error, Services, Settings, attempts, streams, submissi
 use codecanvas::store::listen::{Audience, listen};
 use codecanvas::worker;
 use futures_util::StreamExt as _;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +56,11 @@ impl Workshop {
 
     /// With other settings.
     pub async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let database = database().await;
+        Self::open_on(database().await, change).await
+    }
+
+    /// On a database that is there already.
+    pub async fn open_on(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
         let config = config::load(None, &BTreeMap::new(), &Overrides::default()).unwrap();
         let mut settings = Settings::from(&config);
         // What a test hands in is not what it is about, unless it says so.
@@ -131,13 +138,23 @@ impl Workshop {
 
     /// A worker that offers these languages.
     pub async fn worker_for(&self, languages: &[&str], slots: usize, lease: Duration) -> RunningWorker {
+        self.worker_with(languages, slots, |settings| settings.lease = lease).await
+    }
+
+    /// A worker with other settings.
+    pub async fn worker_with(
+        &self,
+        languages: &[&str],
+        slots: usize,
+        change: impl FnOnce(&mut worker::Settings),
+    ) -> RunningWorker {
         let config = config::load(None, &BTreeMap::new(), &Overrides::default()).unwrap();
         let mut settings = worker::Settings::from(&config);
         settings.executor.keeper_executable = executable();
         settings.executor.slots = NonZeroUsize::new(slots);
         settings.executor.cache_dir = self.cache.path().to_owned();
         settings.executor.only_languages = Some(languages.iter().map(|name| (*name).to_owned()).collect());
-        settings.lease = lease;
+        change(&mut settings);
         let shutdown = Shutdown::default();
         let pool = codecanvas::store::schema::connect(&self.database.url, &super::settings()).await.unwrap();
         let running = tokio::spawn(worker::run(settings, pool, shutdown.clone()));
@@ -150,6 +167,36 @@ impl Workshop {
         };
         tokio::time::timeout(PATIENCE, ready).await.expect("a worker is ready in time");
         worker
+    }
+
+    /// A worker in a process of its own, offering bash, with one slot.
+    pub async fn worker_process(&self, lease: Duration) -> WorkerProcess {
+        let process = Command::new(executable())
+            .arg("worker")
+            .env("DATABASE_URL", self.database.url.expose())
+            .env("CODECANVAS_DATA_DIR", self.cache.path())
+            .env("CODECANVAS_WORKER_CACHE_DIR", self.cache.path())
+            .env("CODECANVAS_WORKER_SLOTS", "1")
+            .env("CODECANVAS_WORKER_LANGUAGES", "bash")
+            .env("CODECANVAS_WORKER_LEASE", format!("{}ms", lease.as_millis()))
+            .env("CODECANVAS_LOG_FILTER", "warn")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut worker = WorkerProcess { process };
+        let before = self.workers().await;
+        let ready = async {
+            while self.workers().await <= before {
+                assert_eq!(worker.process.try_wait().unwrap(), None, "the worker does not start");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.expect("a worker is ready in time");
+        worker
+    }
+
+    async fn workers(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM workers").fetch_one(self.pool()).await.unwrap()
     }
 
     /// Says that bash is on offer, although nobody runs it.
@@ -236,6 +283,50 @@ pub fn assert_whole(log: &[Event]) {
     assert!(sequences.iter().copied().eq(0..i32::try_from(log.len()).unwrap()), "{sequences:?}");
     assert_eq!(log.iter().filter(|event| event.body.is_last()).count(), 1);
     assert!(log.last().unwrap().body.is_last());
+}
+
+/// A worker in a process of its own. It is killed where this is dropped.
+pub struct WorkerProcess {
+    process: Child,
+}
+
+impl WorkerProcess {
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.process.id()).unwrap())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// kill -9, and nothing else.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// The processes that this one has started.
+    pub fn children(&self) -> Vec<Pid> {
+        let pid = self.process.id();
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let children = tasks.map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+        children
+            .flat_map(|list| list.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Whether it ends by itself, and how.
+    pub async fn ended(mut self) -> bool {
+        tokio::task::spawn_blocking(move || self.process.wait().unwrap().success()).await.unwrap()
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 /// A worker in this process, with real keepers and boxes.

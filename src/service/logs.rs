@@ -1,0 +1,151 @@
+//! Reading the log of an attempt wherever it is kept.
+
+use sqlx::PgConnection;
+
+use crate::auth::Viewer;
+use crate::domain::attempt::{Attempt, Step};
+use crate::domain::event::{Event, EventBody, EventCursor};
+use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
+use crate::store;
+use crate::store::events::ReadableAttempt;
+
+/// The log of an attempt as far as it is read.
+pub(super) enum Read {
+    /// The next events; more may come.
+    Part(Vec<Event>),
+    /// All that is behind the cursor: the attempt has finished.
+    Rest(Vec<Event>),
+}
+
+/// Reads the log behind a sequence, wherever it is kept: live rows, one packed row, or, where that was
+/// dropped by age, what the steps still tell.
+pub(super) async fn read(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    attempt: &ReadableAttempt,
+    after: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Read> {
+    let live = store::events::list_after(conn, attempt, after, limit).await?;
+    if !live.is_empty() {
+        return Ok(Read::Part(live));
+    }
+    let mut log = match store::log::find(conn, attempt).await? {
+        Some(log) => log,
+        None => match store::attempts::list_by_ids(conn, viewer, &[attempt.id()]).await?.pop() {
+            Some(row) if row.state.is_final() => {
+                // It may have finished between the two statements: then it is packed by now.
+                match store::log::find(conn, attempt).await? {
+                    Some(log) => log,
+                    None => synthesise(&row, &store::steps::list_by_attempts(conn, viewer, &[row.id]).await?),
+                }
+            }
+            Some(_) | None => return Ok(Read::Part(Vec::new())),
+        },
+    };
+    log.retain(|event| after.is_none_or(|after| event.sequence > after));
+    Ok(Read::Rest(log))
+}
+
+/// At most `limit` events behind a cursor, as [`super::streams::attempt_events`] would deliver them now.
+pub(super) async fn read_log(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    attempt: &ReadableAttempt,
+    after: Option<EventCursor>,
+    limit: i64,
+) -> sqlx::Result<Vec<Event>> {
+    Ok(match read(conn, viewer, attempt, after.map(|cursor| cursor.0), limit).await? {
+        Read::Part(events) => events,
+        Read::Rest(mut events) => {
+            events.truncate(usize::try_from(limit).unwrap_or(0));
+            events
+        }
+    })
+}
+
+/// A log made of what the steps still tell, where the real one was dropped by age.
+fn synthesise(attempt: &Attempt, steps: &[Step]) -> Vec<Event> {
+    let started = attempt.started_at.unwrap_or(attempt.queued_at);
+    let finished = attempt.finished_at.unwrap_or(started);
+    let mut log = vec![(attempt.queued_at, EventBody::StateChanged(AttemptState::Queued))];
+    for step in steps {
+        let state = match step.kind {
+            StepKind::Compile => AttemptState::Compiling,
+            StepKind::Run => AttemptState::Running,
+        };
+        log.push((started, EventBody::StateChanged(state)));
+        log.push((started, EventBody::StepStarted(step.kind)));
+        for (stream, output) in [(OutputStream::Stdout, &step.stdout), (OutputStream::Stderr, &step.stderr)] {
+            if !output.bytes.is_empty() {
+                let bytes = output.bytes.clone();
+                log.push((finished, EventBody::OutputChunk { kind: step.kind, stream, offset: 0, bytes }));
+            }
+        }
+        log.push((finished, EventBody::StepFinished(step.kind)));
+    }
+    log.push((finished, EventBody::AttemptFinished));
+    (0..).zip(log).map(|(sequence, (at, body))| Event { sequence, at, body }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+    use crate::domain::attempt::Output;
+    use crate::domain::ids::{AttemptId, SubmissionId, UserId};
+    use crate::domain::limits::Limits;
+    use crate::domain::units::Bytes;
+    use crate::domain::verdict::Verdict;
+
+    #[test]
+    fn a_log_made_of_steps_is_dense_and_holds_their_output() {
+        let now = Utc::now();
+        let attempt = Attempt {
+            id: AttemptId::new(),
+            submission_id: SubmissionId::new(),
+            number: 1,
+            requested_by: UserId::new(),
+            state: AttemptState::Finished,
+            verdict: Some(Verdict::Ok),
+            language_version: None,
+            queued_at: now,
+            started_at: Some(now),
+            finished_at: Some(now),
+        };
+        let limits = Limits {
+            cpu_time_ms: 1,
+            wall_time_ms: 1,
+            memory_bytes: Bytes(1),
+            output_bytes: Bytes(1),
+            processes: 1,
+            disk_bytes: Bytes(1),
+        };
+        let step = Step {
+            attempt_id: attempt.id,
+            kind: StepKind::Run,
+            limits,
+            verdict: Some(Verdict::Ok),
+            exit_code: Some(0),
+            signal: None,
+            cpu_time_ms: Some(1),
+            wall_time_ms: Some(1),
+            peak_memory: None,
+            reason: None,
+            is_cached: false,
+            stdout: Output { bytes: b"hello".to_vec(), total: Bytes(5) },
+            stderr: Output::default(),
+        };
+        let log = synthesise(&attempt, &[step]);
+        assert!(log.iter().zip(0..).all(|(event, sequence)| event.sequence == sequence));
+        let chunk = EventBody::OutputChunk {
+            kind: StepKind::Run,
+            stream: OutputStream::Stdout,
+            offset: 0,
+            bytes: b"hello".to_vec(),
+        };
+        assert_eq!(log.iter().filter(|event| event.body == chunk).count(), 1);
+        assert_eq!(log.last().map(|event| event.body.is_last()), Some(true));
+    }
+}
