@@ -14,6 +14,9 @@ use crate::store;
 pub const WORKER_SILENCE: Duration = Duration::from_secs(15);
 /// How long an answer is kept.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long what was offered is still accepted when no worker is there: it restarts, and what is handed
+/// in meanwhile waits for it.
+const GRACE: Duration = Duration::from_mins(1);
 
 /// The last answer.
 #[derive(Debug, Default)]
@@ -31,11 +34,12 @@ pub async fn list(services: &Services) -> Result<Arc<[OfferedLanguage]>, Error> 
     }
     let offered = store::workers::list_languages(&mut *services.connection().await?, WORKER_SILENCE).await?;
     let languages = distinct(offered);
-    // Nothing on offer is how a server starts: it should not last a second longer than it has to.
+    let mut last = cache.lock().unwrap_or_else(PoisonError::into_inner);
     if !languages.is_empty() {
-        *cache.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&languages)));
+        *last = Some((Instant::now(), Arc::clone(&languages)));
+        return Ok(languages);
     }
-    Ok(languages)
+    Ok(last.as_ref().filter(|(at, _)| at.elapsed() < GRACE).map_or(languages, |(_, known)| Arc::clone(known)))
 }
 
 /// The language that people mean by a name or an alias.

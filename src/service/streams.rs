@@ -31,8 +31,9 @@ const POLL: Duration = Duration::from_secs(10);
 const RECHECK: Duration = Duration::from_secs(10);
 /// How long to wait for Postgres between two tries.
 const DATABASE_PAUSE: Duration = Duration::from_millis(250);
-/// How long to wait for the end of transactions that hold a feed back.
-const HELD_BACK_PAUSE: Duration = Duration::from_millis(10);
+/// How long to wait for the end of transactions that hold a feed back: at first, and at most.
+const HELD_BACK_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_HELD_BACK_PAUSE: Duration = Duration::from_millis(500);
 /// How many rows are read at once.
 pub(super) const PAGE: usize = 64;
 const ROWS: i64 = 64;
@@ -234,13 +235,17 @@ async fn activity<K: std::hash::Hash + Eq + Copy + Send + 'static>(
 
 impl<K: std::hash::Hash + Eq + Copy> ActivityStream<K> {
     async fn next(&mut self) -> Result<Activity, Error> {
+        let mut pause = HELD_BACK_PAUSE;
         loop {
             if let Some(activity) = self.buffer.pop_front() {
                 self.after = activity.cursor;
                 return Ok(activity);
             }
             match self.fill().await {
-                Ok(true) => tokio::time::sleep(HELD_BACK_PAUSE).await,
+                Ok(true) => {
+                    tokio::time::sleep(pause).await;
+                    pause = LONGEST_HELD_BACK_PAUSE.min(2 * pause);
+                }
                 Ok(false) if self.buffer.is_empty() => {
                     self.rights.wait(self.waker.wait(POLL)).await;
                 }

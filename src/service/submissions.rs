@@ -37,8 +37,19 @@ pub async fn submit(
     check_account(viewer)?;
     let offered = languages::list(services).await?;
     let new = NewSubmission::new(input, &offered, &SubmissionBounds::default())?;
-    let digest = new.digest();
+    match store_new(services, viewer, &new).await {
+        // Contents that nobody had any more were swept away in this very moment: now they are stored anew.
+        Err(Error::Internal(cause)) if is_missing_source(cause.as_ref()) => store_new(services, viewer, &new).await,
+        stored => stored,
+    }
+}
 
+fn is_missing_source(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    cause.downcast_ref::<sqlx::Error>().is_some_and(store::sources::is_missing)
+}
+
+async fn store_new(services: &Services, viewer: &Viewer, new: &NewSubmission) -> Result<(Submission, Attempt), Error> {
+    let digest = new.digest();
     let mut tx = services.begin().await?;
     store::queue::lock_user(&mut tx, viewer.user_id).await?;
     if let Some(key) = &new.idempotency_key
@@ -66,7 +77,7 @@ pub async fn submit(
 async fn insert(
     conn: &mut PgConnection,
     viewer: &Viewer,
-    new: NewSubmission,
+    new: &NewSubmission,
     digest: &[u8],
     quota: Quota,
 ) -> Result<(Submission, Attempt), Error> {
@@ -88,10 +99,10 @@ async fn insert(
         id: SubmissionId::new(),
         author_id: viewer.user_id,
         course_id: new.course_id,
-        language: new.language,
-        main_path: new.main_path,
-        stdin: new.stdin,
-        arguments: new.arguments,
+        language: new.language.clone(),
+        main_path: new.main_path.clone(),
+        stdin: new.stdin.clone(),
+        arguments: new.arguments.clone(),
         is_interactive: new.is_interactive,
         created_at: chrono::Utc::now(),
         counted_attempt_id: AttemptId::new(),

@@ -37,6 +37,11 @@ pub async fn insert_missing(conn: &mut PgConnection, sources: &[Source<'_>]) -> 
     Ok(())
 }
 
+/// Whether a submission was refused because contents that it names are not there.
+pub fn is_missing(error: &sqlx::Error) -> bool {
+    super::violates(error, "submission_files_sha256_fkey")
+}
+
 /// Deletes contents that no submission has any more, at most `limit` of them. Answers how many.
 pub async fn delete_orphans(conn: &mut PgConnection, limit: i64) -> sqlx::Result<u64> {
     let done = sqlx::query!(

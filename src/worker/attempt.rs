@@ -1,6 +1,6 @@
 //! One attempt from its claim to its verdict.
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::recorder::{End, Journal};
 use super::retry::{Pauses, is_passing};
@@ -23,9 +23,9 @@ const EVENTS: usize = 64;
 const INPUTS: usize = 16;
 
 /// Runs an attempt and records what happens. Returns when its end is stored, or when it is not ours any
-/// more.
+/// more. The slot is free for the next one as soon as the program has ended.
 #[tracing::instrument(name = "attempt", skip_all, fields(attempt.id = %claim.attempt_id, language = claim.language))]
-pub(super) async fn run(worker: &Worker, claim: Claim) {
+pub(super) async fn run(worker: &Worker, claim: Claim, slot: OwnedSemaphorePermit) {
     let signals = worker.leases.hold(claim.lease_id);
     // Before the program runs: what is said from now on wakes it.
     let waker = worker.hub.control_of(claim.attempt_id);
@@ -72,6 +72,7 @@ pub(super) async fn run(worker: &Worker, claim: Claim) {
     } else {
         End::Verdict(execution.verdict)
     };
+    drop(slot);
     count(&language, &execution, started.elapsed());
     tokio::select! {
         () = journal.end(end) => {}

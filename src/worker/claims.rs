@@ -50,8 +50,7 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
         metrics::histogram!("codecanvas_queue_wait_seconds").record(claim.waited);
         let worker = Arc::clone(worker);
         attempts.spawn(async move {
-            attempt::run(&worker, claim).await;
-            drop(permit);
+            attempt::run(&worker, claim, permit).await;
         });
     }
 }

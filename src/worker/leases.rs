@@ -14,6 +14,10 @@ use crate::store::workers::{self, NewWorker};
 
 /// How many times a lease is extended before it would run out.
 const BEATS: u32 = 4;
+/// How long a worker is silent at most, however long its leases: else it would count as gone.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// The pause after a beat that failed: when Postgres is back, little may be left of the leases.
+const RETRY: Duration = Duration::from_millis(250);
 
 /// What the holder of a lease listens to.
 #[derive(Debug, Clone, Default)]
@@ -101,13 +105,12 @@ pub(super) async fn keep(worker: Arc<Worker>, end: CancellationToken) {
         languages: worker.executor.languages(),
     };
     let lease = worker.claimant.lease;
-    let mut beats = tokio::time::interval(lease / BEATS);
-    // After a pause of the whole process one beat says all that there is to say.
-    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while end.run_until_cancelled(beats.tick()).await.is_some() {
+    let mut pause = Duration::ZERO;
+    while end.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        pause = RETRY.min(lease / BEATS);
         // A beat that takes longer than a lease is as good as none.
         match tokio::time::timeout(lease, beat(&worker, &row, lease)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => pause = LONGEST_PAUSE.min(lease / BEATS),
             Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot extend leases"),
             Err(_) => tracing::warn!("extending leases takes too long"),
         }

@@ -1,7 +1,7 @@
 //! The use cases with real workers, without HTTP: a test hands in programs and reads their logs.
 #![allow(dead_code, reason = "a fixture offers more than today's tests use")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use codecanvas::config::{self, Overrides};
 use codecanvas::domain::attempt::Attempt;
 use codecanvas::domain::course::CourseRole;
 use codecanvas::domain::event::{Event, EventBody, EventCursor};
-use codecanvas::domain::ids::{AttemptId, CourseId, SessionId, UserId};
+use codecanvas::domain::ids::{AttemptId, CourseId, SessionId, UserId, WorkerId};
 use codecanvas::domain::submission::Submission;
 use codecanvas::domain::user::SiteRole;
 use codecanvas::domain::verdict::OutputStream;
@@ -156,11 +156,12 @@ impl Workshop {
         settings.executor.only_languages = Some(languages.iter().map(|name| (*name).to_owned()).collect());
         change(&mut settings);
         let shutdown = Shutdown::default();
+        let before = self.workers().await;
         let pool = codecanvas::store::schema::connect(&self.database.url, &super::settings()).await.unwrap();
         let running = tokio::spawn(worker::run(settings, pool, shutdown.clone()));
         let worker = RunningWorker { shutdown, running };
         let ready = async {
-            while codecanvas::service::languages::list(&self.services).await.unwrap().is_empty() {
+            while self.workers().await.is_subset(&before) {
                 assert!(!worker.running.is_finished(), "the worker does not start");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -171,6 +172,7 @@ impl Workshop {
 
     /// A worker in a process of its own, offering bash, with one slot.
     pub async fn worker_process(&self, lease: Duration) -> WorkerProcess {
+        let before = self.workers().await;
         let process = Command::new(executable())
             .arg("worker")
             .env("DATABASE_URL", self.database.url.expose())
@@ -184,9 +186,8 @@ impl Workshop {
             .spawn()
             .unwrap();
         let mut worker = WorkerProcess { process };
-        let before = self.workers().await;
         let ready = async {
-            while self.workers().await <= before {
+            while self.workers().await.is_subset(&before) {
                 assert_eq!(worker.process.try_wait().unwrap(), None, "the worker does not start");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -195,8 +196,8 @@ impl Workshop {
         worker
     }
 
-    async fn workers(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM workers").fetch_one(self.pool()).await.unwrap()
+    async fn workers(&self) -> HashSet<WorkerId> {
+        sqlx::query_scalar("SELECT id FROM workers").fetch_all(self.pool()).await.unwrap().into_iter().collect()
     }
 
     /// Says that bash is on offer, although nobody runs it.
