@@ -2,7 +2,7 @@
 import type { CombinedError } from '@urql/core'
 
 /** `offline` is ours; the others are the contract's. */
-export type RefusalCode =
+type RefusalCode =
   | 'offline'
   | 'UNAUTHENTICATED'
   | 'FORBIDDEN'

@@ -2,9 +2,9 @@
 import { isRecord, recall, remember } from './storage'
 
 export const themes = ['system', 'light', 'dark', 'contrast'] as const
-export type Theme = (typeof themes)[number]
+type Theme = (typeof themes)[number]
 export const layouts = ['side', 'stacked'] as const
-export type Layout = (typeof layouts)[number]
+type Layout = (typeof layouts)[number]
 
 export const editorThemes = [
   'app',

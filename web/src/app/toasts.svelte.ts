@@ -1,5 +1,5 @@
 // Short messages that come and go, each with at most one thing to do about it.
-export interface Toast {
+interface Toast {
   id: number
   text: string
   action: { label: string; run: () => void } | null

@@ -39,7 +39,7 @@ const look = EditorView.theme({
 })
 
 /** For every editor and every listing of source text. */
-export const common: Extension = [
+const common: Extension = [
   EditorView.cspNonce.of(nonce),
   look,
   lineNumbers(),

@@ -20,7 +20,7 @@ function isFile(value: unknown): value is DraftFile {
   return isRecord(value) && typeof value['path'] === 'string' && typeof value['text'] === 'string'
 }
 
-export function isDraft(value: unknown): value is Draft {
+function isDraft(value: unknown): value is Draft {
   return (
     isRecord(value) &&
     Array.isArray(value['files']) &&

@@ -23,7 +23,7 @@ type Phase =
 
 const queuePollMs = 1_500
 
-export class LiveRun {
+class LiveRun {
   phase = $state.raw<Phase>({ kind: 'idle' })
   run = $state.raw(emptyRun)
   link = $state<Link>('connecting')

@@ -34,7 +34,7 @@ export const verdictOrder: Verdict[] = [
   'SYSTEM_ERROR',
 ]
 
-export const states: Record<Exclude<AttemptState, 'FINISHED'>, VerdictWords> = {
+const states: Record<Exclude<AttemptState, 'FINISHED'>, VerdictWords> = {
   QUEUED: { symbol: '…', word: 'Waiting', tone: 'soft' },
   COMPILING: { symbol: '◔', word: 'Compiling', tone: 'soft' },
   RUNNING: { symbol: '▶', word: 'Running', tone: 'soft' },

@@ -1,0 +1,102 @@
+import AxeBuilder from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
+import { at, expect, test } from './people'
+import { openRunPage, output, run, write } from './runPage'
+
+async function check(page: Page): Promise<void> {
+  for (const theme of ['light', 'dark']) {
+    await page.evaluate((name) => {
+      const kept: unknown = JSON.parse(localStorage.getItem('settings') ?? '{}')
+      const settings = typeof kept === 'object' ? kept : {}
+      localStorage.setItem('settings', JSON.stringify({ ...settings, theme: name }))
+    }, theme)
+    await page.reload()
+    await expect(page.locator('html')).toHaveAttribute('data-theme', theme)
+    await expect(page.getByRole('heading', { level: 1 })).toBeAttached()
+    await expect(page.locator('[aria-busy="true"], .skeleton')).toHaveCount(0)
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    const found = violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`,
+    )
+    expect(found, `${page.url()} ${theme}`).toEqual([])
+  }
+}
+
+test('pages for nobody in particular', async ({ page }) => {
+  for (const address of [
+    '/',
+    '/sign-in',
+    '/register',
+    '/history',
+    '/join/ABC-DEF',
+    '/no/such/page',
+  ]) {
+    await page.goto(address)
+    await check(page)
+  }
+})
+
+test('the Run page with output, errors and input', async ({ student }) => {
+  const { page } = student
+  await openRunPage(page)
+  await write(page, 'import sys\nprint("\\x1b[31mred\\x1b[0m")\nprint(nothing)')
+  await run(page)
+  await expect(output(page)).toContainText('NameError')
+  for (const theme of ['Light', 'Dark', 'High contrast']) {
+    await page.getByRole('button', { name: 'Settings' }).click()
+    await page.getByLabel('Theme').selectOption(theme)
+    await page.keyboard.press('Escape')
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`)).toEqual([])
+  }
+})
+
+test('pages of a student and of a teacher', async ({ student, teacher }) => {
+  const made = await teacher.ask(
+    'mutation { createCourse(input: { title: "Axe" }) { course { id joinCode } } }',
+  )
+  const courseId = at(made, 'createCourse', 'course', 'id')
+  await student.ask(
+    'mutation ($input: JoinCourseInput!) { joinCourse(input: $input) { course { id } } }',
+    {
+      input: { joinCode: at(made, 'createCourse', 'course', 'joinCode') },
+    },
+  )
+  await student.run('print(1)', { courseId })
+  const id = await student.run('print(1)\nprint(nothing)', { courseId })
+  for (const address of [
+    '/',
+    '/history',
+    `/submissions/${id}`,
+    '/courses',
+    `/courses/${courseId}`,
+    '/account',
+  ]) {
+    await student.page.goto(address)
+    await check(student.page)
+  }
+  const course = `/courses/${courseId}`
+  for (const address of [
+    course,
+    `${course}/live`,
+    `${course}/students`,
+    `${course}/statistics`,
+    `${course}/settings`,
+    `${course}/students/${student.id}`,
+    '/courses',
+  ]) {
+    await teacher.page.goto(address)
+    await check(teacher.page)
+  }
+})
+
+test('the pages of an administrator', async ({ page, origin }) => {
+  await page.goto('/sign-in')
+  await page.getByLabel('User name').fill(process.env['CODECANVAS_ADMIN_USERNAME'] ?? '')
+  await page.getByLabel('Password').fill(process.env['CODECANVAS_ADMIN_PASSWORD'] ?? '')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await expect(page).toHaveURL(`${origin}/`)
+  await page.goto('/admin')
+  await expect(page.getByRole('heading', { name: 'Workers' })).toBeVisible()
+  await check(page)
+})
