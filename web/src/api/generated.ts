@@ -3,140 +3,259 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
-export type SiteRole =
-  | 'GUEST'
-  | 'USER'
-  | 'TEACHER'
-  | 'ADMIN';
+/** A remark to make. */
+export type AddFeedbackInput = {
+  /** The submission's id. */
+  submissionId: string | number;
+  /** What it says. */
+  body: string;
+  /** On which file; left out for the submission as a whole. */
+  path?: string | null | undefined;
+  /** From which line, counted from 1. */
+  startLine?: number | null | undefined;
+  /** To which line; left out for startLine alone. */
+  endLine?: number | null | undefined;
+};
 
+/** How far an attempt has come. */
+export type AttemptState =
+  /** The compile hook runs. */
+  | 'COMPILING'
+  /** Has a verdict; nothing changes any more. */
+  | 'FINISHED'
+  /** Waits for a worker. */
+  | 'QUEUED'
+  /** The program runs. */
+  | 'RUNNING';
+
+/** An attempt to stop. Works in every state; idempotent. */
+export type CancelAttemptInput = {
+  /** The attempt's id. */
+  attemptId: string | number;
+};
+
+/** A new password. */
+export type ChangePasswordInput = {
+  /** The password so far. */
+  currentPassword: string;
+  /** At least 8 characters. */
+  newPassword: string;
+};
+
+/** What somebody is in a course. */
 export type CourseRole =
-  | 'STUDENT'
+  /** Sees everybody's submissions and remarks on them. */
   | 'ASSISTANT'
+  /** Hands in, and sees their own. */
+  | 'STUDENT'
+  /** The same, and decides about the course and its members. */
   | 'TEACHER';
+
+/** A new access token. */
+export type CreateAccessTokenInput = {
+  /** What to call it. */
+  name: string;
+  /** When it is to end; never where it is left out. */
+  expiresAt?: string | null | undefined;
+};
+
+/** A new course. */
+export type CreateCourseInput = {
+  /** What to call it. */
+  title: string;
+};
+
+/** The end of an account. */
+export type DeleteAccountInput = {
+  /** The password once more; guests give an empty one. */
+  password: string;
+};
+
+/** A user to delete. */
+export type DeleteUserInput = {
+  /** The user's id. */
+  userId: string | number;
+};
+
+/** A session to end. */
+export type EndSessionInput = {
+  /** The session's id. */
+  id: string | number;
+};
+
+/** A course to join. */
+export type JoinCourseInput = {
+  /** What the teacher shows. Case, spaces and dashes do not matter. */
+  joinCode: string;
+};
+
+/** A course to leave. */
+export type LeaveCourseInput = {
+  /** The course's id. */
+  courseId: string | number;
+};
 
 /** Lower or higher limits for the run step, up to the language's maximum; above it is INVALID_INPUT. */
 export type LimitsInput = {
+  /** Processor time of the whole process tree. */
   cpuTimeMs?: number | null | undefined;
+  /** Time on the clock. */
   wallTimeMs?: number | null | undefined;
+  /** Memory of the whole process tree. */
   memoryBytes?: number | null | undefined;
+  /** Per stream. */
   outputBytes?: number | null | undefined;
+  /** Processes and threads at the same time. */
   processes?: number | null | undefined;
+  /** Everything the step may write. */
   diskBytes?: number | null | undefined;
 };
 
-/** Exactly one of text and bytes. path is relative, normalised, without .. and at most 255 bytes. */
+/** Which stream of a step. */
+export type OutputStream =
+  /** Standard error. */
+  | 'STDERR'
+  /** Standard output. */
+  | 'STDOUT';
+
+/** A new account. */
+export type RegisterInput = {
+  /** The name to sign in with: letters, digits, dots, dashes and underscores. */
+  username: string;
+  /** At least 8 characters. */
+  password: string;
+  /** What others will see; the username where it is left out. */
+  displayName?: string | null | undefined;
+  /** Where registration is by invitation: the code. */
+  invitationCode?: string | null | undefined;
+};
+
+/** Who may make an account. */
+export type Registration =
+  /** Whoever has the invitation code. */
+  | 'BY_INVITATION'
+  /** Nobody: the operator makes the accounts. */
+  | 'CLOSED'
+  /** Everybody. */
+  | 'OPEN';
+
+/** A member to remove. */
+export type RemoveMemberInput = {
+  /** The course's id. */
+  courseId: string | number;
+  /** The member's user id. */
+  userId: string | number;
+};
+
+/** A submission to run once more. */
+export type RerunSubmissionInput = {
+  /** The submission's id. */
+  submissionId: string | number;
+  /** Other limits than the language's defaults. */
+  limits?: LimitsInput | null | undefined;
+  /** Hold the answer until the attempt has finished, at most this long (up to 60000). */
+  waitMs?: number | null | undefined;
+};
+
+/** An access token that is no longer wanted. */
+export type RevokeAccessTokenInput = {
+  /** The token's id. */
+  id: string | number;
+};
+
+/** Another role for a member. */
+export type SetMemberRoleInput = {
+  /** The course's id. */
+  courseId: string | number;
+  /** The member's user id. */
+  userId: string | number;
+  /** The role. */
+  role: CourseRole;
+};
+
+/** Another role for somebody. */
+export type SetUserRoleInput = {
+  /** Whose role. */
+  userId: string | number;
+  /** The role. */
+  role: SiteRole;
+};
+
+/** Who signs in. */
+export type SignInInput = {
+  /** Case does not matter. */
+  username: string;
+  /** The password. */
+  password: string;
+};
+
+/** What somebody is on this server as a whole. */
+export type SiteRole =
+  /** Runs the server. */
+  | 'ADMIN'
+  /** A throw-away account with tight limits. */
+  | 'GUEST'
+  /** May create courses. */
+  | 'TEACHER'
+  /** Everybody who registered. */
+  | 'USER';
+
+/** A file to hand in: exactly one of text and bytes. path is relative, normalised, without ".." and at most 255 bytes. */
 export type SourceFileInput = {
+  /** Where in the work directory. */
   path: string;
+  /** Its contents, where they are text. */
   text?: string | null | undefined;
+  /** Its contents, where they may be anything. */
   bytes?: string | null | undefined;
 };
 
-export type AttemptState =
-  | 'QUEUED'
-  | 'COMPILING'
-  | 'RUNNING'
-  | 'FINISHED';
-
-/** How a finished step or attempt ended: exactly one. */
-export type Verdict =
-  | 'OK'
-  /** The compile hook ended with an error of any kind; its step tells which. */
-  | 'COMPILE_ERROR'
-  /** Non-zero exit code or killed by a signal of its own making. */
-  | 'RUNTIME_ERROR'
-  | 'CPU_TIME_LIMIT'
-  | 'WALL_TIME_LIMIT'
-  | 'MEMORY_LIMIT'
-  | 'OUTPUT_LIMIT'
-  | 'CANCELLED'
-  /** Our fault, never the program's. */
-  | 'SYSTEM_ERROR';
-
+/** Which part of an attempt. */
 export type StepKind =
+  /** The language's compile hook. */
   | 'COMPILE'
+  /** The submitted program. */
   | 'RUN';
-
-export type OutputStream =
-  | 'STDOUT'
-  | 'STDERR';
 
 /** All given conditions must hold. */
 export type SubmissionFilter = {
+  /** Made by one of these. */
   authorIds?: Array<string | number> | null | undefined;
+  /** Made in this course. */
   courseId?: string | number | null | undefined;
+  /** In one of these languages. */
   languages?: Array<string> | null | undefined;
+  /** The attempt that counts is in one of these states. */
   states?: Array<AttemptState> | null | undefined;
+  /** The attempt that counts ended in one of these ways. */
   verdicts?: Array<Verdict> | null | undefined;
+  /** Handed in at this time or later. */
   createdAfter?: string | null | undefined;
+  /** Handed in before this time. */
   createdBefore?: string | null | undefined;
   /** Literal text in any of the files, case-insensitive. */
   sourceContains?: string | null | undefined;
 };
 
-export type Registration =
-  | 'OPEN'
-  | 'BY_INVITATION'
-  | 'CLOSED';
-
-export type RegisterInput = {
-  username: string;
-  password: string;
-  displayName?: string | null | undefined;
-  invitationCode?: string | null | undefined;
-};
-
-export type SignInInput = {
-  username: string;
-  password: string;
-};
-
-export type ChangePasswordInput = {
-  currentPassword: string;
-  newPassword: string;
-};
-
-export type CreateAccessTokenInput = {
-  name: string;
-  expiresAt?: string | null | undefined;
-};
-
-export type RevokeAccessTokenInput = {
-  id: string | number;
-};
-
-export type EndSessionInput = {
-  id: string | number;
-};
-
-export type UpdateProfileInput = {
-  displayName: string;
-};
-
-export type DeleteAccountInput = {
-  password: string;
-};
-
-export type SetUserRoleInput = {
-  userId: string | number;
-  role: SiteRole;
-};
-
-export type DeleteUserInput = {
-  userId: string | number;
-};
-
+/** A program to run. */
 export type SubmitCodeInput = {
+  /** Its name or an alias. */
   language: string;
   /** Either source (one file, named after the language) or files. */
   source?: string | null | undefined;
+  /** Either source or files. */
   files?: Array<SourceFileInput> | null | undefined;
   /** Which of files is run or compiled first; default: the only one, else main.<extension>. */
   mainPath?: string | null | undefined;
+  /** What the program reads from standard input. */
   stdin?: string | null | undefined;
+  /** Arguments of the program. */
   arguments?: Array<string> | null | undefined;
   /** Keeps standard input open for writeStdin. */
   isInteractive?: boolean | null | undefined;
+  /** Other limits than the language's defaults. */
   limits?: LimitsInput | null | undefined;
+  /** The course it is made in. */
   courseId?: string | number | null | undefined;
   /** The same key by the same user within 24 h answers with the first submission instead of a second one. */
   idempotencyKey?: string | null | undefined;
@@ -144,63 +263,57 @@ export type SubmitCodeInput = {
   waitMs?: number | null | undefined;
 };
 
-export type RerunSubmissionInput = {
-  submissionId: string | number;
-  limits?: LimitsInput | null | undefined;
-  waitMs?: number | null | undefined;
-};
-
-/** Works in every state; idempotent. */
-export type CancelAttemptInput = {
-  attemptId: string | number;
-};
-
-export type WriteStdinInput = {
-  attemptId: string | number;
-  /** Byte offset of this write; a repeat of one already taken is ignored, a gap is CONFLICT. */
-  offset?: number | null | undefined;
-  text?: string | null | undefined;
-  bytes?: string | null | undefined;
-  /** Closes standard input after this write. */
-  isEnd?: boolean | null | undefined;
-};
-
-export type CreateCourseInput = {
-  title: string;
-};
-
+/** Changes of a course; what is left out stays as it is. */
 export type UpdateCourseInput = {
+  /** The course's id. */
   id: string | number;
+  /** What to call it. */
   title?: string | null | undefined;
+  /** Whether nothing can be handed in any more. */
   isArchived?: boolean | null | undefined;
+  /** Whether the old join code is to lead nowhere. */
   isJoinCodeRenewed?: boolean | null | undefined;
 };
 
-export type JoinCourseInput = {
-  joinCode: string;
+/** What others see of the viewer. */
+export type UpdateProfileInput = {
+  /** The name that others see. */
+  displayName: string;
 };
 
-export type LeaveCourseInput = {
-  courseId: string | number;
-};
+/** How a finished step or attempt ended: exactly one. */
+export type Verdict =
+  /** Stopped by a person. */
+  | 'CANCELLED'
+  /** The compile hook ended with an error of any kind; its step tells which. */
+  | 'COMPILE_ERROR'
+  /** Used more processor time than allowed. */
+  | 'CPU_TIME_LIMIT'
+  /** Used more memory than allowed. */
+  | 'MEMORY_LIMIT'
+  /** Ended with exit code 0 within all limits. */
+  | 'OK'
+  /** Wrote far more than is kept. */
+  | 'OUTPUT_LIMIT'
+  /** Non-zero exit code or killed by a signal of its own making. */
+  | 'RUNTIME_ERROR'
+  /** Our fault, never the program's. */
+  | 'SYSTEM_ERROR'
+  /** Took longer than allowed. */
+  | 'WALL_TIME_LIMIT';
 
-export type SetMemberRoleInput = {
-  courseId: string | number;
-  userId: string | number;
-  role: CourseRole;
-};
-
-export type RemoveMemberInput = {
-  courseId: string | number;
-  userId: string | number;
-};
-
-export type AddFeedbackInput = {
-  submissionId: string | number;
-  body: string;
-  path?: string | null | undefined;
-  startLine?: number | null | undefined;
-  endLine?: number | null | undefined;
+/** Something to type. */
+export type WriteStdinInput = {
+  /** The attempt's id. */
+  attemptId: string | number;
+  /** Byte offset of this write; a repeat of one already taken is ignored, a gap is CONFLICT. */
+  offset?: number | null | undefined;
+  /** What to type; either text or bytes. */
+  text?: string | null | undefined;
+  /** What to type, exactly; either text or bytes. */
+  bytes?: string | null | undefined;
+  /** Closes standard input after this write. */
+  isEnd?: boolean | null | undefined;
 };
 
 export type SignInMutationVariables = Exact<{
@@ -479,33 +592,33 @@ export type AttemptEventsSubscriptionVariables = Exact<{
 
 
 export type AttemptEventsSubscription = { attemptEvents:
-    | { __typename: 'StateChanged', state: AttemptState, cursor: string, sequence: number, at: string }
-    | { __typename: 'StepStarted', kind: StepKind, cursor: string, sequence: number, at: string }
-    | { __typename: 'OutputChunk', kind: StepKind, stream: OutputStream, offset: number, text: string, cursor: string, sequence: number, at: string }
-    | { __typename: 'InputChunk', offset: number, text: string, isEnd: boolean, cursor: string, sequence: number, at: string }
-    | { __typename: 'StepFinished', cursor: string, sequence: number, at: string, step: { kind: StepKind, verdict: Verdict | null, exitCode: number | null, signal: string | null, cpuTimeMs: number | null, wallTimeMs: number | null, peakMemoryBytes: number | null, reason: string | null, isCached: boolean, limits: { cpuTimeMs: number, wallTimeMs: number, memoryBytes: number, outputBytes: number, processes: number, diskBytes: number } } }
     | { __typename: 'AttemptFinished', cursor: string, sequence: number, at: string, attempt: { id: string, verdict: Verdict | null, languageVersion: string | null } }
+    | { __typename: 'InputChunk', offset: number, text: string, isEnd: boolean, cursor: string, sequence: number, at: string }
+    | { __typename: 'OutputChunk', kind: StepKind, stream: OutputStream, offset: number, text: string, cursor: string, sequence: number, at: string }
+    | { __typename: 'StateChanged', state: AttemptState, cursor: string, sequence: number, at: string }
+    | { __typename: 'StepFinished', cursor: string, sequence: number, at: string, step: { kind: StepKind, verdict: Verdict | null, exitCode: number | null, signal: string | null, cpuTimeMs: number | null, wallTimeMs: number | null, peakMemoryBytes: number | null, reason: string | null, isCached: boolean, limits: { cpuTimeMs: number, wallTimeMs: number, memoryBytes: number, outputBytes: number, processes: number, diskBytes: number } } }
+    | { __typename: 'StepStarted', kind: StepKind, cursor: string, sequence: number, at: string }
    };
-
-type LoggedEvent_StateChanged_Fragment = { __typename: 'StateChanged', state: AttemptState, cursor: string, sequence: number, at: string };
-
-type LoggedEvent_StepStarted_Fragment = { __typename: 'StepStarted', kind: StepKind, cursor: string, sequence: number, at: string };
-
-type LoggedEvent_OutputChunk_Fragment = { __typename: 'OutputChunk', kind: StepKind, stream: OutputStream, offset: number, text: string, cursor: string, sequence: number, at: string };
-
-type LoggedEvent_InputChunk_Fragment = { __typename: 'InputChunk', offset: number, text: string, isEnd: boolean, cursor: string, sequence: number, at: string };
-
-type LoggedEvent_StepFinished_Fragment = { __typename: 'StepFinished', cursor: string, sequence: number, at: string, step: { kind: StepKind, verdict: Verdict | null, exitCode: number | null, signal: string | null, cpuTimeMs: number | null, wallTimeMs: number | null, peakMemoryBytes: number | null, reason: string | null, isCached: boolean, limits: { cpuTimeMs: number, wallTimeMs: number, memoryBytes: number, outputBytes: number, processes: number, diskBytes: number } } };
 
 type LoggedEvent_AttemptFinished_Fragment = { __typename: 'AttemptFinished', cursor: string, sequence: number, at: string, attempt: { id: string, verdict: Verdict | null, languageVersion: string | null } };
 
+type LoggedEvent_InputChunk_Fragment = { __typename: 'InputChunk', offset: number, text: string, isEnd: boolean, cursor: string, sequence: number, at: string };
+
+type LoggedEvent_OutputChunk_Fragment = { __typename: 'OutputChunk', kind: StepKind, stream: OutputStream, offset: number, text: string, cursor: string, sequence: number, at: string };
+
+type LoggedEvent_StateChanged_Fragment = { __typename: 'StateChanged', state: AttemptState, cursor: string, sequence: number, at: string };
+
+type LoggedEvent_StepFinished_Fragment = { __typename: 'StepFinished', cursor: string, sequence: number, at: string, step: { kind: StepKind, verdict: Verdict | null, exitCode: number | null, signal: string | null, cpuTimeMs: number | null, wallTimeMs: number | null, peakMemoryBytes: number | null, reason: string | null, isCached: boolean, limits: { cpuTimeMs: number, wallTimeMs: number, memoryBytes: number, outputBytes: number, processes: number, diskBytes: number } } };
+
+type LoggedEvent_StepStarted_Fragment = { __typename: 'StepStarted', kind: StepKind, cursor: string, sequence: number, at: string };
+
 export type LoggedEventFragment =
-  | LoggedEvent_StateChanged_Fragment
-  | LoggedEvent_StepStarted_Fragment
-  | LoggedEvent_OutputChunk_Fragment
-  | LoggedEvent_InputChunk_Fragment
-  | LoggedEvent_StepFinished_Fragment
   | LoggedEvent_AttemptFinished_Fragment
+  | LoggedEvent_InputChunk_Fragment
+  | LoggedEvent_OutputChunk_Fragment
+  | LoggedEvent_StateChanged_Fragment
+  | LoggedEvent_StepFinished_Fragment
+  | LoggedEvent_StepStarted_Fragment
 ;
 
 export type StepFiguresFragment = { kind: StepKind, verdict: Verdict | null, exitCode: number | null, signal: string | null, cpuTimeMs: number | null, wallTimeMs: number | null, peakMemoryBytes: number | null, reason: string | null, isCached: boolean, limits: { cpuTimeMs: number, wallTimeMs: number, memoryBytes: number, outputBytes: number, processes: number, diskBytes: number } };
