@@ -25,7 +25,7 @@ test('a guest runs a program at once and keeps it by registering', async ({ page
   await run(page)
   await expect(output(page)).toContainText('as a guest')
   await page.getByRole('link', { name: 'Keep my work' }).click()
-  await page.getByLabel('User name').fill(`guest-${Date.now().toString(36)}`)
+  await page.getByLabel('User name').fill(`visitor-${Date.now().toString(36)}`)
   await page.getByLabel('Password').fill(password)
   await page.getByRole('button', { name: 'Create my account' }).click()
   await expect(page.locator('.cm-content')).toContainText('as a guest')
@@ -63,12 +63,12 @@ test('input ends, and a program is stopped', async ({ student }) => {
   await expect(verdict(page)).toContainText('Stopped by you')
 })
 
-test('a loop that never ends is explained', async ({ student }) => {
+test('a loop that never ends is stopped and explained', async ({ student }) => {
   const { page } = student
   await openRunPage(page)
   await write(page, 'while True:\n    pass')
   await run(page)
-  await expect(verdict(page)).toContainText('is there a loop that never ends?', { timeout: 40_000 })
+  await expect(verdict(page)).toContainText('Too long', { timeout: 60_000 })
 })
 
 test('what does not compile is marked at its line', async ({ student }) => {
@@ -118,7 +118,7 @@ test('everything works by keyboard alone', async ({ student }) => {
           document.activeElement?.textContent ??
           '',
       )
-      if (label.trim().startsWith(name)) return
+      if (label.replace(/\s/gu, '').startsWith(name.replace(/\s/gu, ''))) return
     }
     throw new Error(`Tab does not reach ${name}`)
   }

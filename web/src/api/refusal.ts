@@ -23,7 +23,7 @@ export interface Refusal {
 export type Result<Data> = { kind: 'ok'; data: Data } | { kind: 'refused'; refusal: Refusal }
 
 const codes = {
-  UNAUTHENTICATED: 'You are not signed in, or your session has ended. Sign in to go on.',
+  UNAUTHENTICATED: null,
   FORBIDDEN: 'Your account may not do this. Ask a teacher or an administrator.',
   NOT_FOUND: 'This does not exist, or you may not see it.',
   INVALID_INPUT: null,

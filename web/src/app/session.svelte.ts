@@ -12,6 +12,7 @@ import {
   SignOutDocument,
   StartDocument,
   type StartQuery,
+  ViewerDocument,
 } from '../api/generated'
 import { pick } from '../api/loaded.svelte'
 import type { Refusal, Result } from '../api/refusal'
@@ -21,6 +22,8 @@ type State =
   | { kind: 'loading' }
   | { kind: 'failed'; refusal: Refusal }
   | { kind: 'ready'; me: MeFragment | null; server: StartQuery['server'] }
+
+const emptyRetryMs = 4_000
 
 class Session {
   state = $state.raw<State>({ kind: 'loading' })
@@ -40,24 +43,22 @@ class Session {
     const { viewer, server, languages } = result.data
     this.languages = languages
     this.state = { kind: 'ready', me: viewer, server }
+    // A service that has just begun gets its first worker in a moment.
+    if (languages.length === 0) setTimeout(() => void this.start(), emptyRetryMs)
   }
 
   async signIn(input: SignInInput): Promise<Result<MeFragment>> {
-    return this.#enter(pick(await mutate(SignInDocument, { input }), (data) => data.signIn.user))
+    return this.#enter(await mutate(SignInDocument, { input }))
   }
 
   async register(input: RegisterInput): Promise<Result<MeFragment>> {
-    return this.#enter(
-      pick(await mutate(RegisterDocument, { input }), (data) => data.register.user),
-    )
+    return this.#enter(await mutate(RegisterDocument, { input }))
   }
 
   /** Nobody becomes a guest, where guests are allowed; everybody else stays who they are. */
   async enterAsGuest(): Promise<Result<MeFragment>> {
     if (this.me) return { kind: 'ok', data: this.me }
-    return this.#enter(
-      pick(await mutate(SignInAsGuestDocument, {}), (data) => data.signInAsGuest.user),
-    )
+    return this.#enter(await mutate(SignInAsGuestDocument, {}))
   }
 
   async signOut(): Promise<Refusal | null> {
@@ -84,11 +85,12 @@ class Session {
     this.update({ ...this.me, courses: this.me.courses.filter((course) => course.id !== id) })
   }
 
-  #enter(result: Result<MeFragment>): Result<MeFragment> {
-    if (result.kind === 'ok') {
-      this.update(result.data)
-      reconnect()
-    }
+  /** Who it is, is asked for with the new session. */
+  async #enter(entered: Result<unknown>): Promise<Result<MeFragment>> {
+    if (entered.kind === 'refused') return entered
+    reconnect()
+    const result = pick(await query(ViewerDocument, {}), (data) => data.viewer)
+    if (result.kind === 'ok') this.update(result.data)
     return result
   }
 }

@@ -13,7 +13,9 @@ export function diagnosticsFor(problems: readonly Problem[], text: Text): Diagno
   return problems.map((problem) => {
     const line = text.line(Math.min(Math.max(1, problem.line), text.lines))
     const indent = /^\s*/u.exec(line.text)?.[0].length ?? 0
-    const from = problem.column === null ? line.from + indent : positionOf(problem, text)
+    const at = problem.column === null ? line.from + indent : positionOf(problem, text)
+    // What is missing behind the last character is marked at that character.
+    const from = at === line.to ? Math.max(line.from, at - 1) : at
     const word = /^\w+/u.exec(line.text.slice(from - line.from))?.[0].length ?? 0
     const to = problem.column === null ? line.to : Math.min(line.to, from + Math.max(1, word))
     return { from, to: Math.max(from, to), severity: problem.severity, message: problem.message }

@@ -76,7 +76,7 @@ export function explanation(verdict: Verdict, step: StepFiguresFragment | undefi
     }
     case 'WALL_TIME_LIMIT': {
       const limit = step ? ` after ${roundDuration(step.limits.wallTimeMs)}` : ''
-      return `Stopped${limit}: does it wait for something that never comes?`
+      return `Stopped${limit}: does it wait for something, or do too much?`
     }
     case 'MEMORY_LIMIT': {
       const limit = step ? ` at ${size(step.limits.memoryBytes)}` : ''
