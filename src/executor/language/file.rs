@@ -340,7 +340,8 @@ limits = { memory_mib = 2048 }
         );
         assert!(error(&GOOD.replace("template = \"print\"\n", "")).contains("missing field `template`"));
         assert!(
-            error(&GOOD.replace("\"{main}\"", "\"{mian}\"")).starts_with("toy.toml:15: {mian} is not a placeholder")
+            error(&GOOD.replace("\"{main}\"", "\"{nonsense}\""))
+                .starts_with("toy.toml:15: {nonsense} is not a placeholder")
         );
         assert!(error(&GOOD.replace("[\".toy\"]", "[\"toy\"]")).starts_with("toy.toml:3: at least one extension"));
         assert!(
