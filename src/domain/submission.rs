@@ -93,4 +93,6 @@ pub enum SubmissionScope {
     User(UserId),
     /// Those of a course: everybody's for its staff, their own for others.
     Course(CourseId),
+    /// Those of a course that one of its members made.
+    Member(CourseId, UserId),
 }

@@ -17,7 +17,7 @@ use crate::store;
 use crate::store::input::Typed;
 
 /// The longest that an answer is held back until an attempt has finished.
-pub const MAX_WAIT: Duration = Duration::from_secs(60);
+pub const MAX_WAIT: Duration = Duration::from_mins(1);
 /// How often a waiting request looks even if nothing woke it.
 const POLL: Duration = Duration::from_secs(1);
 /// The most that can be typed at once, and for one attempt.

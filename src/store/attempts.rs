@@ -147,8 +147,7 @@ pub struct Conclusion {
 pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::Result<()> {
     let Conclusion { attempt_id, verdict, mut tail, last_sequence, at } = conclusion;
     tail.push(Event { sequence: last_sequence, at, body: EventBody::AttemptFinished });
-    queue::remove(conn, attempt_id).await?;
-    log::pack(conn, attempt_id, tail).await?;
+    let packed = log::pack(conn, attempt_id, tail).await?;
     sqlx::query!(
         "WITH finished AS (
              UPDATE attempts
@@ -169,10 +168,27 @@ pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::
          ), superseded AS (
              -- Begun by a worker that was lost, and not begun again since.
              DELETE FROM steps WHERE attempt_id = $1 AND verdict IS NULL
+         ), packed AS (
+             INSERT INTO attempt_logs (attempt_id, event_count, packed) VALUES ($1, $3, $4)
+         ), removed AS (
+             DELETE FROM queue WHERE attempt_id = $1 RETURNING user_id
          )
-         SELECT pg_notify('activity', feeds), pg_notify('attempt_events', ($1::uuid)::text) FROM recorded",
+         SELECT
+             pg_notify('activity', feeds),
+             pg_notify('attempt_events', ($1::uuid)::text),
+             -- Its user may now run another one.
+             (
+                 SELECT pg_notify('queue', '')
+                 FROM removed r
+                 WHERE EXISTS (
+                     SELECT FROM queue q WHERE q.user_id = r.user_id AND q.lease_id IS NULL AND q.attempt_id <> $1
+                 )
+             )
+         FROM recorded",
         attempt_id.as_uuid(),
         verdict as Verdict,
+        packed.event_count,
+        packed.bytes,
     )
     .execute(&mut *conn)
     .await?;

@@ -34,6 +34,7 @@ impl Conditions {
         let (user, course) = match scope {
             SubmissionScope::User(id) => (Some(id.as_uuid()), None),
             SubmissionScope::Course(id) => (None, Some(id.as_uuid())),
+            SubmissionScope::Member(course, user) => (Some(user.as_uuid()), Some(course.as_uuid())),
         };
         Self {
             user,

@@ -238,7 +238,7 @@ async fn listen_once(pool: &PgPool, hub: &Hub, audience: Audience) -> sqlx::Resu
 mod tests {
     use super::*;
 
-    const NEVER: Duration = Duration::from_secs(3600);
+    const NEVER: Duration = Duration::from_hours(1);
     const AT_ONCE: Duration = Duration::ZERO;
 
     #[tokio::test]

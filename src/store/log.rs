@@ -33,20 +33,21 @@ impl From<Damaged> for sqlx::Error {
     }
 }
 
-/// Ends the live log of an attempt: takes its rows away and keeps them, and `tail` behind them, as one.
-pub async fn pack(conn: &mut PgConnection, attempt: AttemptId, tail: Vec<Event>) -> sqlx::Result<()> {
+/// A log as it is stored.
+#[derive(Debug)]
+pub(super) struct Packed {
+    /// How many events it has.
+    pub(super) event_count: i32,
+    /// The packed form.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Ends the live log of an attempt: takes its rows away and packs them, and `tail` behind them. Whoever
+/// concludes the attempt stores it.
+pub(super) async fn pack(conn: &mut PgConnection, attempt: AttemptId, tail: Vec<Event>) -> sqlx::Result<Packed> {
     let mut log = events::take(conn, attempt).await?;
     log.extend(tail);
-    let packed = encode(&log)?;
-    sqlx::query!(
-        "INSERT INTO attempt_logs (attempt_id, event_count, packed) VALUES ($1, $2, $3)",
-        attempt.as_uuid(),
-        i32::try_from(log.len()).unwrap_or(i32::MAX),
-        packed,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+    Ok(Packed { event_count: i32::try_from(log.len()).unwrap_or(i32::MAX), bytes: encode(&log)? })
 }
 
 /// The whole log of an attempt, if it is packed.

@@ -354,25 +354,6 @@ pub(super) async fn release(
     Ok(())
 }
 
-/// Takes a locked row out: its attempt has a verdict. Wakes the workers where its user may now run
-/// another one.
-pub(super) async fn remove(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "WITH removed AS (
-             DELETE FROM queue WHERE attempt_id = $1 RETURNING user_id
-         )
-         SELECT pg_notify('queue', '')
-         FROM removed r
-         WHERE EXISTS (
-             SELECT FROM queue q WHERE q.user_id = r.user_id AND q.lease_id IS NULL AND q.attempt_id <> $1
-         )",
-        attempt.as_uuid(),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// Whether somebody wants a leased attempt stopped. `None`: the lease is lost.
 pub async fn find_cancel(conn: &mut PgConnection, attempt: AttemptId, lease: LeaseId) -> sqlx::Result<Option<bool>> {
     sqlx::query_scalar!(

@@ -49,9 +49,8 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
         };
         metrics::histogram!("codecanvas_queue_wait_seconds").record(claim.waited);
         let worker = Arc::clone(worker);
-        attempts.spawn(async move {
-            attempt::run(&worker, claim, permit).await;
-        });
+        // On the heap: it holds the whole program.
+        attempts.spawn(async move { Box::pin(attempt::run(&worker, claim, permit)).await });
     }
 }
 

@@ -219,15 +219,12 @@ impl Recording {
         let mut entry = first;
         loop {
             let ends = matches!(entry.body, EntryBody::End { .. });
-            let index = all.iter().position(|pending| pending.batch.lease_id == entry.lease_id);
-            let pending = match index {
-                Some(index) => &mut all[index],
-                None => {
-                    all.push(Pending::new(&entry));
-                    all.last_mut().expect("it was pushed a line above")
-                }
-            };
-            pending.add(entry.body);
+            let known = all.iter().position(|pending| pending.batch.lease_id == entry.lease_id);
+            let index = known.unwrap_or_else(|| {
+                all.push(Pending::new(&entry));
+                all.len() - 1
+            });
+            all[index].add(entry.body);
             let next = if ends {
                 self.entries.try_recv().ok()
             } else {

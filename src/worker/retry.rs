@@ -9,6 +9,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// Whether the same statement can succeed later: Postgres is away, starts or ends (class 57P), has no
 /// room (53), or chose this transaction to lose (40).
+#[expect(clippy::wildcard_enum_match_arm, reason = "not our enum, and it grows")]
 pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => {
@@ -20,7 +21,6 @@ pub(super) fn is_passing(error: &sqlx::Error) -> bool {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::WorkerCrashed => true,
-        #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum, and it grows")]
         _ => false,
     }
 }

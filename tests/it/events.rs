@@ -13,7 +13,7 @@ use codecanvas::service::input::NewSubmissionInput;
 use codecanvas::service::{attempts, streams};
 use futures_util::{StreamExt as _, future};
 
-use super::support::workshop::{PATIENCE, Workshop, assert_whole, bash, stdout};
+use super::support::workshop::{PATIENCE, Workshop, assert_whole, bash, lines, stdout};
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -34,7 +34,7 @@ async fn whoever_comes_at_whatever_moment_reads_the_same_log() {
     });
     let logs = future::join_all(readers).await;
     assert_whole(&logs[0]);
-    let expected: String = (1..=200).map(|i| format!("line {i}\n")).collect();
+    let expected = lines(200);
     assert_eq!(stdout(&logs[0]), expected);
     for log in &logs {
         assert_eq!(log, &logs[0]);
@@ -73,9 +73,9 @@ async fn output_of_any_kind_arrives_exactly() {
     assert_whole(&log);
     let chunks: Vec<_> = log
         .iter()
-        .filter_map(|event| match &event.body {
-            EventBody::OutputChunk { offset, bytes, .. } => Some((*offset, bytes.clone())),
-            _ => None,
+        .filter_map(|event| {
+            let EventBody::OutputChunk { offset, bytes, .. } = &event.body else { return None };
+            Some((*offset, bytes.clone()))
         })
         .collect();
     let mut whole = Vec::new();

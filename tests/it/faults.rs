@@ -13,7 +13,7 @@ use codecanvas::store::schema;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::support::workshop::{PATIENCE, Workshop, assert_whole, stdout};
+use super::support::workshop::{PATIENCE, Workshop, assert_whole, lines, stdout};
 use super::support::{TestDatabase, executable, settings};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -255,13 +255,13 @@ impl Doomed {
         let url = self.cluster.as_ref().unwrap().url().clone();
         let pool = schema::connect(&url, &settings()).await.unwrap();
         schema::migrate(&pool).await.unwrap();
-        Workshop::open_on(TestDatabase { url, pool }, |_| ()).await
+        Workshop::open_on(TestDatabase { url, pool }, |_| ())
     }
 
     /// kill -9 of the server and of every one of its processes.
     async fn kill(&mut self) {
         let mut cluster = self.cluster.take().unwrap();
-        kill(Pid::from_raw(i32::try_from(cluster.pid()).unwrap()), Signal::SIGKILL).unwrap();
+        kill(Pid::from_raw(cluster.pid()), Signal::SIGKILL).unwrap();
         cluster.wait().await.unwrap();
     }
 
@@ -290,7 +290,7 @@ async fn postgres_is_killed_while_programs_write_and_nothing_is_lost_or_doubled(
         }
     };
     let ((first_log, second_log), ()) = tokio::join!(watching, breaking);
-    let expected: String = (1..=100).map(|i| format!("line {i}\n")).collect();
+    let expected = lines(100);
     for log in [&first_log, &second_log] {
         assert_whole(log);
         assert_eq!(stdout(log), expected);

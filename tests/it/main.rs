@@ -15,6 +15,7 @@ mod courses;
 mod events;
 mod executor;
 mod faults;
+mod faults_service;
 mod people;
 mod queue;
 mod runs;

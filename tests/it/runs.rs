@@ -89,9 +89,9 @@ async fn output_arrives_while_the_program_runs_and_the_log_is_the_same_before_an
     assert_eq!(stdout(&live), "1\n2\n3\nend\n");
     let typed: Vec<_> = live
         .iter()
-        .filter_map(|event| match &event.body {
-            EventBody::InputChunk { offset, bytes, .. } => Some((*offset, String::from_utf8(bytes.clone()).unwrap())),
-            _ => None,
+        .filter_map(|event| {
+            let EventBody::InputChunk { offset, bytes, .. } = &event.body else { return None };
+            Some((*offset, String::from_utf8(bytes.clone()).unwrap()))
         })
         .collect();
     assert_eq!(typed, [(0, "1\n".to_owned()), (2, "2\n".to_owned()), (4, "3\n".to_owned())]);

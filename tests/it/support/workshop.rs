@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use super::{TestDatabase, database, executable};
 
 /// Nothing in the tests takes so long unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The use cases on a database of their own.
 pub struct Workshop {
@@ -56,11 +56,11 @@ impl Workshop {
 
     /// With other settings.
     pub async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::open_on(database().await, change).await
+        Self::open_on(database().await, change)
     }
 
     /// On a database that is there already.
-    pub async fn open_on(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
+    pub fn open_on(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
         let config = config::load(None, &BTreeMap::new(), &Overrides::default()).unwrap();
         let mut settings = Settings::from(&config);
         // What a test hands in is not what it is about, unless it says so.
@@ -271,11 +271,18 @@ pub fn bash(source: &str) -> NewSubmissionInput {
 /// What the last execution in a log wrote to standard output.
 pub fn stdout(log: &[Event]) -> String {
     let start = log.iter().rposition(|event| matches!(event.body, EventBody::StepStarted(_))).unwrap_or(0);
-    let bytes = log[start..].iter().flat_map(|event| match &event.body {
-        EventBody::OutputChunk { stream: OutputStream::Stdout, bytes, .. } => bytes.clone(),
-        _ => Vec::new(),
-    });
-    String::from_utf8(bytes.collect()).unwrap()
+    let mut bytes = Vec::new();
+    for event in &log[start..] {
+        if let EventBody::OutputChunk { stream: OutputStream::Stdout, bytes: more, .. } = &event.body {
+            bytes.extend_from_slice(more);
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// `line 1` to `line n`, a line each.
+pub fn lines(count: usize) -> String {
+    (1..=count).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat()
 }
 
 /// Fails where a log has a gap or a repeat, or does not end as logs end.
