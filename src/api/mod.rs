@@ -34,7 +34,7 @@ use self::identity::Holder;
 use self::protocol::document::DocumentLimits;
 use self::usage::Usage;
 use crate::config::Config;
-use crate::service::Services;
+use crate::service::{Services, upkeep};
 use crate::store::listen::{Audience, listen};
 
 /// How long requests may take to end after the first signal.
@@ -93,8 +93,9 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let (pool, hub) = (services.pool.clone(), services.hub.clone());
-    let api = Arc::new(Api::new(config, services, shutdown.clone()));
+    let api = Arc::new(Api::new(config, Arc::clone(&services), shutdown.clone()));
     let tasks = api.tasks.clone();
+    tasks.spawn(upkeep::run(services, shutdown.clone()));
     tasks.spawn(listen(pool, hub, Audience::Api, shutdown.clone()));
     let app = router::router(api).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());

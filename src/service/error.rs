@@ -94,6 +94,7 @@ impl Error {
     }
 
     /// Something in the input cannot be taken.
+    #[expect(clippy::needless_pass_by_value, reason = "callers hand over a sentence or an error")]
     pub fn invalid(path: impl Into<String>, message: impl ToString) -> Self {
         Self::InvalidInput { path: path.into(), message: message.to_string() }
     }

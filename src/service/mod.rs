@@ -22,6 +22,7 @@ pub mod submissions;
 pub mod tails;
 mod throttle;
 pub mod tokens;
+pub mod upkeep;
 
 pub use error::{BoxError, Error};
 pub use throttle::{Rate, Settings as ThrottleSettings, Throttles};

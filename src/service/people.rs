@@ -197,8 +197,8 @@ pub struct Removed {
     pub tokens: u64,
 }
 
-/// Removes what has ended by itself: guests, sessions, access tokens. To be called every few minutes by
-/// any one process; that several do it at once does no harm.
+/// Removes what has ended by itself: guests, sessions, access tokens. That several processes do it at once
+/// does no harm.
 pub async fn remove_expired(services: &Services) -> Result<Removed, Error> {
     /// Guests per transaction: what they handed in goes with them, and locks are to be held shortly.
     const BATCH: i64 = 20;
@@ -218,7 +218,6 @@ pub async fn remove_expired(services: &Services) -> Result<Removed, Error> {
         tx.commit().await?;
         removed.guests += guests.len();
         if guests.is_empty() {
-            services.throttles.forget_idle();
             return Ok(removed);
         }
     }

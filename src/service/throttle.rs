@@ -150,7 +150,7 @@ mod tests {
     const HOME: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 1));
 
     fn throttles() -> Throttles {
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         Throttles::new(Settings {
             password_per_account: Rate::new(2, hour),
             password_per_address: Rate::new(3, hour),

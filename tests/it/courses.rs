@@ -181,6 +181,7 @@ async fn memberships_are_told_to_members_only() {
 
 #[tokio::test]
 async fn the_roster_tells_who_is_stuck() {
+    use Verdict::{Cancelled, CompileError, Ok, RuntimeError, SystemError, WallTimeLimit};
     let desk = Desk::new().await;
     let teacher = desk.teacher("tess").await;
     let course = desk.course(&teacher).await;
@@ -188,40 +189,25 @@ async fn the_roster_tells_who_is_stuck() {
     for name in ["a-fine", "b-stuck", "c-yesterday", "d-idle", "e-private"] {
         students.push(desk.member(&teacher, &course, name, CourseRole::Student).await);
     }
-    use Verdict::{Cancelled, CompileError, Ok, RuntimeError, SystemError, WallTimeLimit};
-    let histories: [(usize, &[(Option<Verdict>, u32)]); 3] = [
-        (
-            0,
-            &[
-                (Some(RuntimeError), 50),
-                (Some(CompileError), 40),
-                (Some(RuntimeError), 30),
-                (Some(Ok), 20),
-                (Some(RuntimeError), 10),
-            ],
-        ),
-        (
-            1,
-            &[
-                (Some(Ok), 50),
-                (Some(RuntimeError), 40),
-                (Some(Cancelled), 35),
-                (Some(WallTimeLimit), 30),
-                (Some(SystemError), 20),
-                (Some(CompileError), 10),
-                (None, 0),
-            ],
-        ),
-        (2, &[(Some(RuntimeError), 90), (Some(RuntimeError), 80), (Some(RuntimeError), 61)]),
+    let ended = |history: &[(Verdict, u32)]| history.iter().map(|(verdict, ago)| (Some(*verdict), *ago)).collect();
+    let mut histories: [Vec<(Option<Verdict>, u32)>; 3] = [
+        ended(&[(RuntimeError, 50), (CompileError, 40), (RuntimeError, 30), (Ok, 20), (RuntimeError, 10)]),
+        ended(&[
+            (Ok, 50),
+            (RuntimeError, 40),
+            (Cancelled, 35),
+            (WallTimeLimit, 30),
+            (SystemError, 20),
+            (CompileError, 10),
+        ]),
+        ended(&[(RuntimeError, 90), (RuntimeError, 80), (RuntimeError, 61)]),
     ];
+    histories[1].push((None, 0));
     let mut last = None;
-    for (student, history) in histories {
+    for (student, history) in histories.into_iter().enumerate() {
         for (verdict, minutes) in history {
-            let handed_in = HandedIn {
-                verdict: *verdict,
-                ago: MINUTE * *minutes,
-                ..HandedIn::by(&students[student], Some(&course))
-            };
+            let handed_in =
+                HandedIn { verdict, ago: MINUTE * minutes, ..HandedIn::by(&students[student], Some(&course)) };
             let id = desk.submission(&handed_in).await;
             if student == 1 {
                 last = Some(id);
@@ -337,10 +323,8 @@ async fn teachers_and_assistants_remark_on_lines_and_the_author_reads_it() {
         (Some("main.py"), Some(2), Some(1), "endLine"),
         (Some("main.py"), Some(1), Some(i32::MAX), "endLine"),
     ] {
-        match add(&teacher, remark(handed_in, path, start, end)).await.unwrap_err() {
-            Error::InvalidInput { path, .. } => assert_eq!(path, wrong),
-            other => panic!("{other:?}"),
-        }
+        let error = add(&teacher, remark(handed_in, path, start, end)).await.unwrap_err();
+        assert!(matches!(&error, Error::InvalidInput { path, .. } if path == wrong), "{wrong}: {error:?}");
     }
     let empty = AddFeedback { body: " \n".to_owned(), ..remark(handed_in, None, None, None) };
     assert_eq!(code(add(&teacher, empty).await), "INVALID_INPUT");

@@ -42,10 +42,8 @@ async fn bad_input_is_named_and_leaves_nothing() {
         (Register { display_name: Some("\u{202e}nimda".to_owned()), ..ada() }, "displayName"),
         (Register { display_name: Some("\0".to_owned()), ..ada() }, "displayName"),
     ] {
-        match people::register(&desk.services, None, &client(), input).await.unwrap_err() {
-            Error::InvalidInput { path: named, .. } => assert_eq!(named, path),
-            other => panic!("{path}: {other:?}"),
-        }
+        let error = people::register(&desk.services, None, &client(), input).await.unwrap_err();
+        assert!(matches!(&error, Error::InvalidInput { path: named, .. } if named == path), "{path}: {error:?}");
     }
     assert_eq!(desk.count("SELECT count(*) FROM users").await, 0);
 }
