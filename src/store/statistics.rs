@@ -54,7 +54,7 @@ pub async fn list_roster(conn: &mut PgConnection, viewer: &Viewer, course: Cours
             FROM submissions
             WHERE course_id = members.course_id
                 AND author_id = members.user_id
-                AND (latest_ok.id IS NULL OR id > latest_ok.id)
+                AND id > coalesce(latest_ok.id, '00000000-0000-0000-0000-000000000000')
                 -- What somebody stopped and what failed by our fault tells nothing about the student.
                 AND counted_verdict NOT IN ('OK', 'CANCELLED', 'SYSTEM_ERROR')
         ) AS failures

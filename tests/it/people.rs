@@ -436,6 +436,14 @@ async fn people_see_those_with_whom_they_share_a_course_or_a_submission() {
     desk.submission(&HandedIn::by(&ada, Some(&course))).await;
     codecanvas::service::courses::leave(&desk.services, &ada, course.id).await.unwrap();
     assert!(sees(&teacher, &ada).await && !sees(&ada, &teacher).await);
+    // So is who ran it again.
+    desk.sql(
+        "INSERT INTO attempts (id, submission_id, number, requested_by, requested_limits, state)
+         SELECT gen_random_uuid(), id, 2, $1, '{}', 'QUEUED' FROM submissions",
+        teacher.user_id.as_uuid(),
+    )
+    .await;
+    assert!(sees(&ada, &teacher).await);
     // Private runs show nobody anything.
     desk.submission(&HandedIn::by(&bob, None)).await;
     assert!(!sees(&teacher, &bob).await);
