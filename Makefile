@@ -88,7 +88,8 @@ test-containers: ## build both images and run the service in them
 
 .PHONY: bench-executor
 bench-executor: ## time per step against fork and exec, and languages against the shell
-	cargo bench --bench executor -- $(ARGS)
+	cargo bench -p codecanvas-sandbox --bench steps
+	cargo bench --bench executor
 
 .PHONY: bench-service
 bench-service: ## what users of the service wait for

@@ -198,7 +198,7 @@ pub struct Worker {
     /// How long running attempts may take to finish after the first signal.
     #[serde(deserialize_with = "values::duration")]
     pub drain_timeout: Duration,
-    /// Language files to use instead of those built in.
+    /// Language files on top of those built in; one of the same name replaces it.
     #[serde(deserialize_with = "values::optional")]
     pub languages_dir: Option<PathBuf>,
     /// The languages to offer, by name; empty for all whose toolchain is there.

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -21,6 +21,9 @@ use super::slot::PlacedFile;
 
 /// Starts every entry; another format has another line.
 const MAGIC: &[u8] = b"codecanvas artefact 1\n";
+
+/// An entry is written in less time than this.
+const ABANDONED: Duration = Duration::from_mins(1);
 
 /// What a compilation was made from, as a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,8 +126,11 @@ impl ArtefactCache {
                     index.total_bytes += metadata.len();
                     index.entries.insert(key, Entry { bytes: metadata.len(), used_at: metadata.modified()? });
                 }
-                // Left behind by a worker that was killed while it wrote.
-                None => fs::remove_file(entry.path())?,
+                // Left behind by a worker that was killed while it wrote, unless one is at it right now.
+                None if metadata.modified()?.elapsed().is_ok_and(|age| age > ABANDONED) => {
+                    fs::remove_file(entry.path())?;
+                }
+                None => {}
             }
         }
         let cache = Self { directory: directory.to_owned(), max_bytes, index: Mutex::new(index) };

@@ -54,16 +54,13 @@ impl Reporter {
         if self.waiting.is_empty() || self.is_closed {
             return std::future::pending().await;
         }
-        match self.sender.reserve().await {
-            Ok(permit) => {
-                if let Some(event) = self.waiting.pop_front() {
-                    permit.send(event);
-                }
+        if let Ok(permit) = self.sender.reserve().await {
+            if let Some(event) = self.waiting.pop_front() {
+                permit.send(event);
             }
-            Err(_) => {
-                self.is_closed = true;
-                self.waiting.clear();
-            }
+        } else {
+            self.is_closed = true;
+            self.waiting.clear();
         }
     }
 

@@ -55,10 +55,33 @@ impl Known {
         serde_json::from_slice(&content).unwrap_or_default()
     }
 
+    /// Whether this build of a toolchain was tried out, and what its warm-up made is still there.
+    fn is_current(&self, settings: &ExecutorSettings, language: &Language, identity: &[u8; 32]) -> bool {
+        self.0.get(&language.name).is_some_and(|known| known.identity == hex(identity))
+            && (language.warm_up.is_none() || warm_up::directory(&settings.cache_dir, language).is_dir())
+    }
+
     fn write(&self, cache_dir: &Path) -> io::Result<()> {
         let temporary = cache_dir.join(".toolchains.json");
         fs::write(&temporary, serde_json::to_vec_pretty(self)?)?;
         fs::rename(temporary, cache_dir.join(Self::FILE))
+    }
+}
+
+/// Locks the cache directory for trials until the file is dropped; `None` where that cannot be done: then two workers may do
+/// the same work.
+async fn lock(cache_dir: PathBuf) -> Option<fs::File> {
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = fs::File::create(cache_dir.join("lock"))?;
+        file.lock()?;
+        Ok::<_, io::Error>(file)
+    });
+    match locked.await.map_err(io::Error::other).flatten() {
+        Ok(file) => Some(file),
+        Err(error) => {
+            tracing::warn!(error = %error, "the cache directory cannot be locked");
+            None
+        }
     }
 }
 
@@ -137,23 +160,30 @@ pub async fn prepare(
     pool: &Arc<Pool>,
     surroundings: &Arc<Surroundings>,
 ) -> (Vec<Toolchain>, Vec<Unavailable>) {
-    let mut known = Known::read(&settings.cache_dir);
     let mut offered = Vec::new();
     let mut unavailable = Vec::new();
+    let mut found = Vec::new();
+    for language in languages {
+        match toolchain::find(&language) {
+            Ok(identity) => found.push((language, identity)),
+            Err(missing) => unavailable.push(missing),
+        }
+    }
+    let mut known = Known::read(&settings.cache_dir);
+    // Another worker that shares the directory may be at it: what it finds out, this one need not.
+    let _lock = if found.iter().all(|(language, identity)| known.is_current(settings, language, identity)) {
+        None
+    } else {
+        let lock = lock(settings.cache_dir.clone()).await;
+        known = Known::read(&settings.cache_dir);
+        lock
+    };
     let mut trying: JoinSet<Result<Toolchain, Unavailable>> = JoinSet::new();
     let mut warm_up_slot = FIRST_WARM_UP_SLOT;
-    for language in languages {
-        let identity = match toolchain::find(&language) {
-            Ok(identity) => identity,
-            Err(missing) => {
-                unavailable.push(missing);
-                continue;
-            }
-        };
-        let is_warm = language.warm_up.is_none() || warm_up::directory(&settings.cache_dir, &language).is_dir();
+    for (language, identity) in found {
         match known.0.get(&language.name) {
-            Some(known) if known.identity == hex(&identity) && is_warm => {
-                let offer = toolchain::offer(&language, known.version.clone());
+            Some(toolchain) if known.is_current(settings, &language, &identity) => {
+                let offer = toolchain::offer(&language, toolchain.version.clone());
                 offered.push(Toolchain { language, identity, offered: offer });
             }
             Some(_) | None => {

@@ -31,6 +31,9 @@ use crate::domain::verdict::{OutputStream, StepKind};
 /// How long past its last limit a step may go unreported before the keeper counts as broken.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// How much is read at a time.
+const READ_BYTES: usize = 16 * 1024;
+
 /// Output up to so many times the limit is counted and thrown away; past that the step is stopped.
 const OUTPUT_PATIENCE: u64 = 4;
 
@@ -102,7 +105,7 @@ pub async fn run(
         output_stop,
         is_stopping: false,
     };
-    let outcome = running.to_end(reporter, control, shutdown, overdue).await?;
+    let outcome = running.wait(reporter, control, shutdown, overdue).await?;
     running.stdout.finish(step.kind, reporter);
     running.stderr.finish(step.kind, reporter);
     Ok(Finished {
@@ -138,7 +141,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    async fn to_end(
+    async fn wait(
         &mut self,
         reporter: &mut Reporter,
         control: &mut Control,
@@ -231,7 +234,7 @@ impl Stream {
 
     /// Takes what is in the pipe. Returns when it is empty or closed, or after a pipe's worth.
     fn read(&mut self, is_sound: bool) {
-        let mut buffer = [0_u8; 64 * 1024];
+        let mut buffer = [0_u8; READ_BYTES];
         match self.pipe.try_read(&mut buffer) {
             Ok(0) => self.is_open = false,
             Ok(count) => self.collector.push(&buffer[..count]),
@@ -251,7 +254,7 @@ impl Stream {
     ///
     /// It ends with the data, not with the end of the file: the pipe can be open elsewhere.
     fn finish(&mut self, kind: StepKind, reporter: &mut Reporter) {
-        let mut buffer = [0_u8; 64 * 1024];
+        let mut buffer = [0_u8; READ_BYTES];
         while self.is_open {
             match self.pipe.try_read(&mut buffer) {
                 Ok(0) | Err(_) => self.is_open = false,

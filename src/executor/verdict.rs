@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn judged(outcome: &Outcome) -> (Verdict, Option<i32>, Option<String>, String) {
-        let facts = Facts { outcome, limits: &LIMITS, idle_limit: Duration::from_secs(300), written: 5 << 20 };
+        let facts = Facts { outcome, limits: &LIMITS, idle_limit: Duration::from_mins(5), written: 5 << 20 };
         let Judgement { verdict, exit_code, signal, reason } = judge(facts);
         (verdict, exit_code, signal, reason.unwrap_or_default())
     }

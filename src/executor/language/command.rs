@@ -52,9 +52,9 @@ impl Template {
         while let Some(start) = rest.find('{') {
             let (before, from) = rest.split_at(start);
             literal.push_str(before);
-            if from.starts_with("{{") {
+            if let Some(behind) = from.strip_prefix("{{") {
                 literal.push_str("{{");
-                rest = &from[2..];
+                rest = behind;
                 continue;
             }
             let word = from[1..].split('}').next().unwrap_or_default();

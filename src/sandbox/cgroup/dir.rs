@@ -37,8 +37,12 @@ impl Dir {
     /// A new group in this one, locked.
     pub(super) fn locked_child(&self, name: &str) -> io::Result<Flock<OwnedFd>> {
         loop {
-            let child = self.child(name)?;
-            let locked = Flock::lock(child.0, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
+            let child = match self.child(name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                child => child?,
+            };
+            // Whoever cleans up at this moment holds it, and not for long.
+            let locked = Flock::lock(child.0, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
             // Between making and locking it, somebody who cleans up may have removed it.
             if fstat(&*locked)?.st_nlink > 0 && openat(&self.0, name, DIRECTORY, Mode::empty()).is_ok() {
                 return Ok(locked);

@@ -45,7 +45,7 @@ pub fn settings(cache: &Path) -> ExecutorSettings {
         artefact_cache_bytes: 256 << 20,
         languages_dir: Some(languages),
         only_languages: None,
-        idle_limit: Duration::from_secs(60),
+        idle_limit: Duration::from_mins(1),
         first_uid: Some(70_000 + std::process::id() % 100_000 * 16),
         cgroup_parent: Some(format!("codecanvas-test-{}", std::process::id())),
         waived_protections: Vec::new(),

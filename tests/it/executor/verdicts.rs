@@ -133,7 +133,9 @@ fn a_compile_error_has_the_compilers_text_and_there_is_no_run() {
 
 #[test]
 fn bombs_for_compilers_end_at_their_limits() {
+    let flood = "int x = \"no number, and a long line to complain about\";\n".repeat(20_000);
     for (language, source) in [
+        ("c", flood.as_str()),
         ("c", "#include \"/dev/zero\"\nint main(void) { return 0; }"),
         ("c", "char x[0x7fffffff] = {1}; char y[0x7fffffff] = {1}; int main(void) { return 0; }"),
         ("c++", "template<int N> struct A { A<N + 1> a; }; int main() { A<0> a; }"),
@@ -143,7 +145,8 @@ fn bombs_for_compilers_end_at_their_limits() {
         ),
     ] {
         let (verdict, step) = run(language, source);
-        assert_eq!((verdict, step.kind), (Verdict::CompileError, StepKind::Compile), "{source}: {step:?}");
+        assert_eq!((verdict, step.kind), (Verdict::CompileError, StepKind::Compile), "{step:?}");
+        assert!(step.stderr.bytes.len() <= 256 << 10);
     }
 }
 

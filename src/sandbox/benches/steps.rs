@@ -1,4 +1,9 @@
-//! One step: from the request to the reaped status.
+//! One step, from the request to the reaped status: in a box, as a bare process, and under bubblewrap.
+//!
+//! `make bench-executor`, or `cargo bench -p codecanvas-sandbox`. The alternatives run in turn in the same loop,
+//! with a pause before each, since a machine that was idle behaves unlike one in a tight loop. Run it as root.
+#![expect(clippy::disallowed_methods, reason = "a bench starts what it compares with")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,16 +14,17 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use codecanvas_sandbox::message::{NewFile, Request, Response};
-use codecanvas_sandbox::{BoxLayout, Keeper, StepLimits, StepSpec};
-
-use crate::{EXECUTABLE, summary};
+use codecanvas_sandbox::{BoxLayout, Keeper, StepLimits, StepSpec, THIS_EXECUTABLE};
 
 const ROUNDS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(3);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Prints a table: a no-op, python3 and a C++ program, one at a time and with all processors busy.
-pub fn run() {
+fn main() {
+    // This executable is the keeper as well, before it has any thread.
+    if codecanvas_sandbox::is_keeper() {
+        codecanvas_sandbox::keeper_main();
+    }
     let directory = tempfile::tempdir().unwrap();
     let hello = directory.path().join("hello");
     std::fs::write(
@@ -67,7 +73,7 @@ fn measure(lanes: usize, argv: &[&str], hello: &Path, has_bubblewrap: bool) -> [
 fn measure_lane(lane: usize, argv: &[&str], hello: &Path, has_bubblewrap: bool) -> [Vec<Duration>; 3] {
     let mut layout = BoxLayout::for_slot(u32::try_from(lane).unwrap());
     layout.cgroup.parent = format!("codecanvas-bench-{}", std::process::id());
-    let keeper = Keeper::spawn(Path::new(EXECUTABLE)).unwrap();
+    let keeper = Keeper::spawn(Path::new(THIS_EXECUTABLE)).unwrap();
     call(&keeper, &Request::Setup(layout), &[]);
     let bare_argv: Vec<&str> = if argv.is_empty() { vec![hello.to_str().unwrap()] } else { argv.to_vec() };
     let box_argv: Vec<String> =
@@ -138,7 +144,9 @@ fn step(keeper: &Keeper, argv: &[String]) {
     let (mut output, writer) = std::io::pipe().unwrap();
     match call(keeper, &Request::Run(spec), &[null.as_fd(), writer.as_fd(), null.as_fd()]) {
         Response::Finished(outcome) => assert_eq!(outcome.ended, codecanvas_sandbox::Ended::Exited(0)),
-        other => panic!("{other:?}"),
+        other @ (Response::Armed(_) | Response::Written | Response::Collected(_) | Response::Failed(_)) => {
+            panic!("{other:?}")
+        }
     }
     drop(writer);
     let mut written = Vec::new();
@@ -146,8 +154,14 @@ fn step(keeper: &Keeper, argv: &[String]) {
 }
 
 fn call(keeper: &Keeper, request: &Request, descriptors: &[std::os::fd::BorrowedFd<'_>]) -> Response {
-    match keeper.call(request, descriptors, PATIENCE).unwrap().message {
-        Response::Failed(failure) => panic!("{failure}"),
-        response => response,
-    }
+    let response = keeper.call(request, descriptors, PATIENCE).unwrap().message;
+    assert!(!matches!(response, Response::Failed(_)), "{response:?}");
+    response
+}
+
+/// Median and 99th percentile in milliseconds.
+fn summary(times: &mut [Duration]) -> (f64, f64) {
+    times.sort();
+    let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1000.0;
+    (at(50), at(99))
 }

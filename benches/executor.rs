@@ -1,4 +1,8 @@
-//! Hello world in each core language: in a box, against the same toolchain at the shell.
+//! Hello world in each core language: in a box, against the same toolchain at the shell, in turn.
+//!
+//! `make bench-executor`, or `cargo bench --bench executor`. Run it as root, with the toolchains installed.
+#![expect(clippy::disallowed_methods, reason = "a bench starts what it compares with")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -11,7 +15,8 @@ use codecanvas::executor::{Control, Executor, ExecutorSettings, Job, SourceFile}
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{EXECUTABLE, summary};
+/// The executable that is started as a keeper.
+const EXECUTABLE: &str = env!("CARGO_BIN_EXE_codecanvas");
 
 const ROUNDS: usize = 15;
 
@@ -30,15 +35,14 @@ const LANGUAGES: &[(&str, &str, &str, &str)] = &[
     ("php", "main.php", "#", "php main.php"),
 ];
 
-/// Prints a table: a new program, and one that was handed in before.
-pub fn run() {
+fn main() {
     let directory = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let started = Instant::now();
         let shutdown = CancellationToken::new();
-        let executor = Executor::start(settings(directory.path()), shutdown.clone()).await.unwrap();
-        println!("\nFirst start: {:.1} s\n", started.elapsed().as_secs_f64());
+        let executor = Executor::start(settings(), shutdown.clone()).await.unwrap();
+        println!("Start, with what earlier ones made: {:.2} s\n", started.elapsed().as_secs_f64());
         println!("| hello world, ms (median / p99) | shell | new | new : shell | again |");
         println!("|---|---:|---:|---:|---:|");
         for &(name, file, comment, command) in LANGUAGES {
@@ -66,15 +70,15 @@ pub fn run() {
     });
 }
 
-fn settings(directory: &Path) -> ExecutorSettings {
+fn settings() -> ExecutorSettings {
     ExecutorSettings {
         keeper_executable: EXECUTABLE.into(),
         slots: NonZeroUsize::new(2),
-        cache_dir: directory.join("cache"),
+        cache_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("executor"),
         artefact_cache_bytes: 1 << 30,
         languages_dir: None,
         only_languages: Some(LANGUAGES.iter().map(|(name, ..)| (*name).to_owned()).collect()),
-        idle_limit: Duration::from_secs(60),
+        idle_limit: Duration::from_mins(1),
         first_uid: None,
         cgroup_parent: Some(format!("codecanvas-bench-{}", std::process::id())),
         waived_protections: Vec::new(),
@@ -120,4 +124,11 @@ async fn in_a_box(executor: &Executor, language: &str, file: &str, source: &str)
     assert_eq!(execution.verdict, Verdict::Ok, "{execution:?}");
     while unread.recv().await.is_some() {}
     elapsed
+}
+
+/// Median and 99th percentile in milliseconds.
+fn summary(times: &mut [Duration]) -> (f64, f64) {
+    times.sort();
+    let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1000.0;
+    (at(50), at(99))
 }
