@@ -68,15 +68,18 @@ web: ## build the app
 web-test: web ## lints, unit tests and size of the app
 	cd web && npm run check --silent && npm test --silent && npm run size --silent
 
+# Toolchains are warmed up once for all tests.
+conformance e2e demo: export CODECANVAS_WORKER_CACHE_DIR = $(CURDIR)/target/tmp/executor
+
 .PHONY: e2e
 e2e: web ## the app in Chromium against the real service
 	cargo build --bin codecanvas
-	cd web && npm run e2e --silent
+	scripts/with-service target/debug/codecanvas npm --prefix web run e2e --silent
 
 .PHONY: conformance
 conformance: ## protocol audits by the reference clients
 	cargo build --bin codecanvas
-	cd tests/conformance && npm test --silent
+	tests/conformance/run
 
 .PHONY: test-cgroup2
 test-cgroup2: ## limits under control groups version 2, in a small virtual machine

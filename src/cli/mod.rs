@@ -9,6 +9,7 @@ mod backup;
 mod client;
 mod config;
 mod database;
+mod doctor;
 mod migrate;
 mod schema;
 mod serve;
@@ -39,6 +40,7 @@ enum Command {
     Api(api::Api),
     Worker(worker::Worker),
     Migrate(migrate::Migrate),
+    Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Admin(admin::Admin),
     Config(config::ConfigCommand),
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Worker(command) => command.run(),
         Command::Api(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Admin(command) => command.run(),

@@ -208,9 +208,8 @@ pub struct Worker {
     /// How large that may grow.
     #[serde(deserialize_with = "values::bytes")]
     pub cache_size: Bytes,
-    /// The cgroup below which the boxes get theirs; `None`: found out.
-    #[serde(deserialize_with = "values::optional")]
-    pub cgroup_parent: Option<PathBuf>,
+    /// The name of the control group that holds those of the boxes.
+    pub cgroup_parent: String,
     /// The user id of the first slot; slot n has this plus n.
     pub uid_base: u32,
     /// Protections that may be missing, by the names that `doctor` prints.

@@ -157,6 +157,14 @@ pub fn url(settings: &Settings) -> Result<Secret, PostgresError> {
     Directory::open(settings)?.url()
 }
 
+/// Where the Postgres of a running service is; `None` where none runs, or where this user may not know.
+pub fn url_of_running(config: &Config) -> Option<Secret> {
+    if !config.data_dir.join("postgres/postmaster.pid").exists() {
+        return None;
+    }
+    url(&Settings::new(config).ok()?).ok()
+}
+
 /// A running embedded Postgres. It ends with [`Cluster::stop`], and with the thread that started it.
 #[derive(Debug)]
 pub struct Cluster {

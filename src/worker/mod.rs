@@ -77,7 +77,7 @@ impl From<&Config> for Settings {
                 only_languages: Some(worker.languages.clone()).filter(|names| !names.is_empty()),
                 idle_limit: IDLE_LIMIT,
                 first_uid: Some(worker.uid_base),
-                cgroup_parent: worker.cgroup_parent.as_ref().map(|path| path.display().to_string()),
+                cgroup_parent: Some(worker.cgroup_parent.clone()),
                 waived_protections: worker.allow_missing.clone(),
             },
             lease: worker.lease,

@@ -20,4 +20,5 @@ mod people;
 mod queue;
 mod runs;
 mod schema;
+mod serve;
 mod support;

@@ -3,11 +3,13 @@
 //! - [`database`]: a migrated database of its own, in the one Postgres of this test binary
 //! - [`TestApp`]: the api over HTTP and WebSockets, and people who use it
 //! - [`desk`]: the use cases without a server in front
+//! - [`service`]: `codecanvas serve` as a process
 //! - [`executable`]: the `codecanvas` that was built with the tests
 
 mod app;
 mod database;
 pub mod desk;
+pub mod service;
 mod socket;
 pub mod workshop;
 

@@ -1,0 +1,153 @@
+//! `codecanvas doctor`
+
+mod host;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::settings::SettingFlags;
+use crate::attack::{Arena, suite};
+use crate::config::Config;
+use crate::executor::{Executor, StartError};
+use crate::lifecycle::exit;
+use crate::worker;
+
+/// Say which protections hold on this host, what is missing, and how to fix it
+///
+/// Exit code 3: a worker would refuse to start here, no language can be offered, the database cannot be used,
+/// or an attack got through.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Run the attack suite, hostile programs in boxes of this host, and say what held; takes minutes
+    #[arg(long)]
+    attack: bool,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+/// How a line of the report stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// As it should be.
+    Good,
+    /// Works, but less well than it could.
+    Reduced,
+    /// Not there; nothing depends on it.
+    Absent,
+    /// Must be fixed.
+    Bad,
+}
+
+/// Prints the report, and remembers whether something must be fixed.
+struct Report {
+    output: std::io::Stdout,
+    is_healthy: bool,
+}
+
+impl Report {
+    fn section(&mut self, title: &str) -> std::io::Result<()> {
+        writeln!(self.output, "\n{title}")
+    }
+
+    fn line(&mut self, state: State, name: &str, text: &str) -> std::io::Result<()> {
+        let mark = match state {
+            State::Good => "ok",
+            State::Reduced => "reduced",
+            State::Absent => "-",
+            State::Bad => "MISSING",
+        };
+        self.is_healthy &= state != State::Bad;
+        writeln!(self.output, "  {mark:<8} {name:<16} {text}")
+    }
+}
+
+impl Doctor {
+    /// Runs the command.
+    #[tokio::main]
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let config = self.settings.load_quietly()?;
+        let mut report = Report { output: std::io::stdout(), is_healthy: true };
+        writeln!(report.output, "codecanvas {}", env!("CARGO_PKG_VERSION"))?;
+        host::check(&mut report, &config).await?;
+        let shutdown = CancellationToken::new();
+        if let Some(executor) = check_boxes(&mut report, &config, &shutdown).await? {
+            if self.attack {
+                attack(&mut report, executor).await?;
+            }
+        }
+        shutdown.cancel();
+        let code = if report.is_healthy { 0 } else { exit::UNHEALTHY };
+        Ok(ExitCode::from(code))
+    }
+}
+
+/// Makes boxes as the worker would, and tries out the languages in them.
+async fn check_boxes(
+    report: &mut Report,
+    config: &Config,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<Executor>> {
+    report.section("Protections")?;
+    let mut settings = worker::Settings::from(config).executor;
+    // Beside a running worker: not in its control groups. Two slots are what the attack suite needs.
+    settings.cgroup_parent = Some(format!("{}-doctor", config.worker.cgroup_parent));
+    settings.slots = std::num::NonZero::new(2);
+    let executor = match Executor::start(settings, shutdown.clone()).await {
+        Ok(executor) => executor,
+        Err(error) => {
+            report.line(State::Bad, "boxes", &chain(&error))?;
+            writeln!(report.output, "  A worker refuses to start on this host.")?;
+            return Ok(None);
+        }
+    };
+    for line in executor.isolation() {
+        // As the worker records it: name, state, detail.
+        let mut parts = line.splitn(3, ": ");
+        let (name, state, detail) = (parts.next(), parts.next(), parts.next());
+        let state = match state {
+            Some("in force") => State::Good,
+            Some("missing") => State::Bad,
+            Some(_) | None => State::Reduced,
+        };
+        report.line(state, name.unwrap_or_default(), detail.unwrap_or_default())?;
+    }
+    report.section("Languages")?;
+    for language in executor.languages() {
+        report.line(State::Good, &language.name, &language.version)?;
+    }
+    for language in executor.unavailable() {
+        let fix = format!("{} (fix: apt-get install {})", language.reason, language.packages.join(" "));
+        report.line(State::Absent, &language.name, &fix)?;
+    }
+    if executor.languages().is_empty() {
+        report.line(State::Bad, "none", "no language can be offered (fix: make setup)")?;
+    }
+    Ok(Some(executor))
+}
+
+fn chain(error: &StartError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+async fn attack(report: &mut Report, executor: Executor) -> anyhow::Result<()> {
+    report.section("Attacks")?;
+    let arena = Arena::new(executor)?;
+    for attack in suite::all()? {
+        let judgement = arena.run(&attack).await;
+        if judgement.has_held() {
+            report.line(State::Good, &judgement.name, &judgement.attempt)?;
+        } else {
+            report.line(State::Bad, &judgement.name, &judgement.problems.join(" "))?;
+        }
+    }
+    Ok(())
+}
