@@ -11,6 +11,8 @@ mod attacks;
 mod cli_backup;
 mod cli_command;
 mod cli_hostile;
+mod cli_runs;
+mod cli_service;
 mod courses;
 mod events;
 mod executor;
