@@ -3,6 +3,8 @@
 //! Nobody logs source code, program output, tokens or passwords; secrets have no `Display` and their
 //! `Debug` shows nothing ([`crate::config::Secret`]).
 
+pub mod metrics;
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::filter::{EnvFilter, ParseError};

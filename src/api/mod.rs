@@ -13,9 +13,11 @@
 
 pub mod assets;
 pub mod credential;
+pub mod export;
 pub mod graphql;
 pub mod health;
 pub mod identity;
+pub mod metrics;
 pub mod protocol;
 mod router;
 pub mod usage;
@@ -36,6 +38,7 @@ use self::usage::Usage;
 use crate::config::Config;
 use crate::service::{Services, upkeep};
 use crate::store::listen::{Audience, listen};
+use crate::telemetry;
 
 /// How long requests may take to end after the first signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,7 +88,7 @@ impl Api {
 /// Serves until `shutdown`, then lets requests end and tells WebSockets to come back elsewhere.
 ///
 /// # Errors
-/// The listener broke; a single connection that does is no error.
+/// A listener broke, or that of the metrics cannot be had; a single connection that does is no error.
 pub async fn serve(
     listener: TcpListener,
     config: Arc<Config>,
@@ -97,6 +100,12 @@ pub async fn serve(
     let tasks = api.tasks.clone();
     tasks.spawn(upkeep::run(services, shutdown.clone()));
     tasks.spawn(listen(pool, hub, Audience::Api, shutdown.clone()));
+    if let Some(address) = api.config.metrics_listen {
+        let listener = TcpListener::bind(address).await?;
+        let observed = Arc::clone(&api);
+        let refresh = move || metrics::refresh(Arc::clone(&observed));
+        tasks.spawn(telemetry::metrics::serve(listener, refresh, shutdown.clone()));
+    }
     let app = router::router(api).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let deadline = async {

@@ -22,7 +22,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::identity::client_of;
-use super::{Api, assets, health, protocol};
+use super::{Api, assets, export, health, protocol};
 use crate::config::Config;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,6 +36,7 @@ pub fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new()
         .route("/graphql", graphql)
         .route("/playground", get(assets::playground))
+        .route("/export/course/{file}", get(export::course))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(assets::app)
@@ -76,6 +77,7 @@ async fn observe(
         http.path = request.uri().path(),
         client.address = %client_of(request.headers(), peer, &api.config).address(),
     );
+    let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
     let started = Instant::now();
     // The panic itself is in the log already.
     let handled = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
@@ -83,7 +85,15 @@ async fn observe(
     complete(response.headers_mut(), &id);
     let status = response.status().as_u16();
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(http.status = status, elapsed_ms, "answered"));
+    metrics::histogram!("codecanvas_http_request_seconds", "status" => status.to_string()).record(started.elapsed());
+    span.in_scope(|| {
+        // Asked every few seconds by whatever watches over the process.
+        if is_probe {
+            tracing::debug!(http.status = status, elapsed_ms, "answered");
+        } else {
+            tracing::info!(http.status = status, elapsed_ms, "answered");
+        }
+    });
     response
 }
 

@@ -21,6 +21,11 @@ impl<K> Default for Usage<K> {
 }
 
 impl<K: Eq + Hash + Clone> Usage<K> {
+    /// How many are held by all together.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
     /// Takes one for `key`, or `None` where `maximum` are already held.
     pub fn take(&self, key: K, maximum: usize) -> Option<Held<K>> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

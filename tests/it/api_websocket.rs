@@ -180,3 +180,32 @@ async fn a_session_that_has_ended_starts_nothing_more() {
     assert_eq!(message["type"], "error", "{message}");
     assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
 }
+
+const ENDLESS: &str = "subscription { viewerActivity { cursor } }";
+
+#[tokio::test]
+async fn an_id_that_is_in_use_is_4409_and_free_again_when_its_operation_ends() {
+    let app = TestApp::start().await;
+    let mut socket = app.student("ada").await.socket().await;
+    socket.subscribe("1", ENDLESS, Value::Null).await;
+    socket.send(json!({ "type": "complete", "id": "1" })).await;
+    socket.subscribe("1", "{ __typename }", Value::Null).await;
+    assert_eq!(socket.receive().await["type"], "next");
+    assert_eq!(socket.receive().await["type"], "complete");
+    socket.subscribe("1", ENDLESS, Value::Null).await;
+    socket.subscribe("1", ENDLESS, Value::Null).await;
+    assert_eq!(socket.closed().await, (4409, "Subscriber for 1 already exists".into()));
+}
+
+#[tokio::test]
+async fn operations_at_the_same_time_are_bounded() {
+    let app = TestApp::start_with(|config| config.graphql.max_subscriptions_per_connection = 2).await;
+    let mut socket = app.student("ada").await.socket().await;
+    for id in ["1", "2", "3"] {
+        socket.subscribe(id, ENDLESS, Value::Null).await;
+    }
+    let message = socket.receive().await;
+    assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("3")));
+    let extensions = &message["payload"][0]["extensions"];
+    assert_eq!(*extensions, json!({ "code": "RATE_LIMITED", "retryAfterMs": 1000 }));
+}

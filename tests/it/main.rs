@@ -3,8 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the database and start the executable")]
 #![allow(missing_docs, reason = "tests are sentences")]
 
+mod api_authorisation;
+mod api_export;
 mod api_http;
 mod api_pages;
+mod api_runs;
 mod api_schema;
 mod api_websocket;
 mod attacks;

@@ -56,7 +56,12 @@ pub fn schema(services: Arc<Services>, cookie: SessionCookie, complexity: usize)
 
 /// The schema in the schema definition language.
 pub fn sdl() -> String {
-    builder().finish().sdl_with_options(SDLExportOptions::new().sorted_enum_items().prefer_single_line_descriptions())
+    let sdl = builder().finish().sdl_with_options(SDLExportOptions::new().include_specified_by());
+    // Between the types and the roots the library writes the directives that every tool knows already.
+    match (sdl.find("\"\"\"\nDirects the executor"), sdl.rfind("schema {")) {
+        (Some(types), Some(roots)) => format!("{}\n\n{}", sdl[..types].trim_end(), &sdl[roots..]),
+        (Some(_) | None, Some(_) | None) => sdl,
+    }
 }
 
 impl Api {

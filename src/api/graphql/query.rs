@@ -15,6 +15,7 @@ const MAX_IDS: usize = 100;
 #[derive(Debug, Clone, Copy)]
 pub struct Query;
 
+/// Everything that can be read.
 #[Object]
 impl Query {
     /// What has this id.

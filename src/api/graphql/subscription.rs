@@ -37,6 +37,8 @@ fn noted<T, C: Display>(
     })
 }
 
+/// Every stream first replays what is stored behind the cursor, then goes live: no gap, no repeat, also across
+/// reconnects and restarts.
 #[Subscription]
 impl Subscription {
     /// Ends after AttemptFinished; for a finished attempt it is a pure replay.

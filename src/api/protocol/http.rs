@@ -27,6 +27,7 @@ use super::{event_stream, websocket};
 use crate::api::Api;
 use crate::api::credential::{Credential, CredentialError, Origin};
 use crate::api::identity::{Identity, IdentityError, client_of};
+use crate::service;
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -89,6 +90,22 @@ impl Refused {
     }
 }
 
+impl From<service::Error> for Refused {
+    fn from(error: service::Error) -> Self {
+        let status = match &error {
+            service::Error::Unauthenticated | service::Error::WrongCredentials => StatusCode::UNAUTHORIZED,
+            service::Error::Forbidden(_) => StatusCode::FORBIDDEN,
+            service::Error::NotFound(_) => StatusCode::NOT_FOUND,
+            service::Error::InvalidInput { .. } => StatusCode::BAD_REQUEST,
+            service::Error::Conflict(_) => StatusCode::CONFLICT,
+            service::Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            service::Error::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            service::Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::with_answer(status, Box::new(answer::of_service(&error)))
+    }
+}
+
 impl From<CredentialError> for Refused {
     fn from(error: CredentialError) -> Self {
         let (status, code) = match error {
@@ -101,12 +118,10 @@ impl From<CredentialError> for Refused {
 
 impl From<IdentityError> for Refused {
     fn from(error: IdentityError) -> Self {
-        let status = match &error {
-            IdentityError::Ended => StatusCode::UNAUTHORIZED,
-            IdentityError::Service(error) if error.retry_after().is_some() => StatusCode::SERVICE_UNAVAILABLE,
-            IdentityError::Service(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self::with_answer(status, error.into())
+        match error {
+            IdentityError::Ended => Self::with_answer(StatusCode::UNAUTHORIZED, error.into()),
+            IdentityError::Service(error) => error.into(),
+        }
     }
 }
 

@@ -2,17 +2,22 @@
 #![allow(dead_code, reason = "a fixture offers more than today's tests use")]
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use codecanvas::api;
 use codecanvas::config::{self, Config, Overrides};
-use codecanvas::service::{Services, Settings};
+use codecanvas::lifecycle::Shutdown;
+use codecanvas::service::{self, Services, Settings};
+use codecanvas::store::schema;
+use codecanvas::worker;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Socket, TestDatabase, database};
+use super::{Socket, TestDatabase, database, executable, workshop};
 
 /// A running api process, but for the process.
 pub struct TestApp {
@@ -61,6 +66,29 @@ impl TestApp {
     /// The signal alone.
     pub fn begin_to_stop(&self) {
         self.shutdown.cancel();
+    }
+
+    /// A worker of this server, in this process, that offers these languages.
+    pub async fn worker(&self, languages: &[&str]) -> AppWorker {
+        let cache = tempfile::tempdir().unwrap();
+        let mut settings = worker::Settings::from(&*self.config);
+        settings.executor.keeper_executable = executable();
+        settings.executor.slots = NonZeroUsize::new(2);
+        settings.executor.cache_dir = cache.path().to_owned();
+        settings.executor.only_languages = Some(languages.iter().map(|name| (*name).to_owned()).collect());
+        let shutdown = Shutdown::default();
+        let pool = schema::connect(&self.database.url, &super::settings()).await.unwrap();
+        let running = tokio::spawn(worker::run(settings, pool, shutdown.clone()));
+        while service::languages::list(&self.services).await.unwrap().is_empty() {
+            assert!(!running.is_finished(), "the worker does not start");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        AppWorker { shutdown, running, _cache: cache }
+    }
+
+    /// Says that bash is on offer, although nobody runs it.
+    pub async fn promise_bash(&self) {
+        workshop::promise_bash(&self.database.pool).await;
     }
 
     /// An address below this server.
@@ -117,6 +145,22 @@ impl TestApp {
         person.token = Some(text(&data["signInAsGuest"]["token"]));
         person.id = text(&data["signInAsGuest"]["user"]["id"]);
         person
+    }
+}
+
+/// A worker with real keepers and boxes.
+pub struct AppWorker {
+    shutdown: Shutdown,
+    running: JoinHandle<Result<(), worker::StartError>>,
+    _cache: tempfile::TempDir,
+}
+
+impl AppWorker {
+    /// Both signals.
+    pub async fn stop(self) {
+        self.shutdown.drain.cancel();
+        self.shutdown.stop.cancel();
+        self.running.await.unwrap().unwrap();
     }
 }
 

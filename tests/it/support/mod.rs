@@ -11,13 +11,15 @@ mod database;
 pub mod desk;
 pub mod service;
 mod socket;
+mod statements;
 pub mod workshop;
 
 use std::path::PathBuf;
 
-pub use self::app::{PASSWORD, TestApp, client, text};
+pub use self::app::{PASSWORD, Person, TestApp, client, text};
 pub use self::database::{TestDatabase, database, empty_database, settings};
 pub use self::socket::Socket;
+pub use self::statements::{statements, watch_statements};
 
 /// The `codecanvas` that was built with the tests.
 pub fn executable() -> PathBuf {

@@ -268,7 +268,6 @@ impl SubmissionConnection {
 #[ComplexObject]
 impl SubmissionConnection {
     /// How many there are on all pages.
-    #[graphql(complexity = "list_cost(100, 1)")]
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(count(submissions::count(ctx.services(), ctx.viewer()?, self.scope, &self.filter).await?))
     }

@@ -1,0 +1,308 @@
+//! Submissions, attempts and streams as clients see them, with a real worker.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Person, Socket, TestApp, statements, text, watch_statements};
+
+const SUBMIT: &str = "mutation($input: SubmitCodeInput!) { submitCode(input: $input) {
+    submission { id language mainPath files { path text sizeBytes sha256 } author { username } attempt { id } }
+    attempt { id number state verdict languageVersion
+      steps { kind verdict exitCode signal cpuTimeMs wallTimeMs peakMemoryBytes reason stdout { text bytes totalBytes isTruncated } } } } }";
+
+const EVENTS: &str = "subscription($id: ID!, $after: String) { attemptEvents(attemptId: $id, after: $after) {
+    __typename cursor sequence at
+    ... on StateChanged { state }
+    ... on OutputChunk { kind stream offset text }
+    ... on StepFinished { step { verdict exitCode } }
+    ... on AttemptFinished { attempt { verdict } } } }";
+
+/// The events of a stream until it ends.
+async fn events(socket: &mut Socket, id: &str) -> Vec<Value> {
+    let mut events = Vec::new();
+    loop {
+        let mut message = socket.receive().await;
+        match message["type"].as_str() {
+            Some("next") => events.push(message["payload"]["data"]["attemptEvents"].take()),
+            Some("complete") => return events,
+            _ => panic!("{id}: {message}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_program_is_handed_in_watched_and_found_again() {
+    let app = TestApp::start().await;
+    let worker = app.worker(&["bash"]).await;
+    let ada = app.student("ada").await;
+    let mut socket = ada.socket().await;
+    let source = "echo one; sleep 0.2; echo two; exit 3";
+    let handed_in = ada.ask(SUBMIT, json!({ "input": { "language": "sh", "source": source } })).await;
+    let attempt = text(&handed_in["submitCode"]["attempt"]["id"]);
+    assert_eq!(handed_in["submitCode"]["submission"]["language"], "bash");
+
+    socket.subscribe("live", EVENTS, json!({ "id": attempt })).await;
+    let live = events(&mut socket, "live").await;
+    let sequences: Vec<_> = live.iter().map(|event| event["sequence"].as_u64().unwrap()).collect();
+    assert!(sequences.iter().copied().eq(0..live.len() as u64), "{sequences:?}");
+    let output: Vec<_> = live.iter().filter(|event| event["__typename"] == "OutputChunk").collect();
+    assert_eq!(output.iter().map(|chunk| text(&chunk["text"])).collect::<String>(), "one\ntwo\n");
+    assert!(output.len() >= 2, "what is written slowly comes piece by piece");
+    assert_eq!(live.last().unwrap()["attempt"]["verdict"], "RUNTIME_ERROR");
+
+    let after = live[2]["cursor"].clone();
+    socket.subscribe("rest", EVENTS, json!({ "id": attempt, "after": after })).await;
+    assert_eq!(events(&mut socket, "rest").await, live[3..]);
+
+    let history = ada
+        .ask("{ viewer { submissions(first: 5) { totalCount nodes { attempt { id verdict state } } } } }", Value::Null)
+        .await;
+    let submissions = &history["viewer"]["submissions"];
+    assert_eq!(submissions["totalCount"], 1);
+    assert_eq!(
+        submissions["nodes"][0]["attempt"],
+        json!({ "id": attempt, "verdict": "RUNTIME_ERROR", "state": "FINISHED" })
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn the_answer_can_wait_for_the_end() {
+    let app = TestApp::start().await;
+    let worker = app.worker(&["bash"]).await;
+    let ada = app.student("ada").await;
+    let input = json!({ "language": "bash", "source": "cat; echo \"$1\"", "stdin": "in\u{e9}", "arguments": ["arg"], "waitMs": 30000 });
+    let answer = ada.ask(SUBMIT, json!({ "input": input })).await;
+    let attempt = &answer["submitCode"]["attempt"];
+    assert_eq!((&attempt["state"], &attempt["verdict"]), (&json!("FINISHED"), &json!("OK")), "{attempt:#}");
+    let step = &attempt["steps"][0];
+    assert_eq!(
+        step["stdout"],
+        json!({ "text": "inéarg\n", "bytes": "aW7DqWFyZwo=", "totalBytes": 8, "isTruncated": false })
+    );
+    assert_eq!(step["exitCode"], 0);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn an_interactive_program_is_typed_into() {
+    let app = TestApp::start().await;
+    let worker = app.worker(&["bash"]).await;
+    let ada = app.student("ada").await;
+    let source = "read -r name; echo \"hello $name\"; cat";
+    let input = json!({ "language": "bash", "source": source, "isInteractive": true });
+    let answer = ada.ask(SUBMIT, json!({ "input": input })).await;
+    let id = text(&answer["submitCode"]["attempt"]["id"]);
+    let mut socket = ada.socket().await;
+    socket.subscribe("1", EVENTS, json!({ "id": id })).await;
+    while socket.receive().await["payload"]["data"]["attemptEvents"]["__typename"] != "StepStarted" {}
+    let write = async |input: Value| {
+        let query = "mutation($input: WriteStdinInput!) { writeStdin(input: $input) { nextOffset } }";
+        ada.ask(query, json!({ "input": input })).await["writeStdin"]["nextOffset"].clone()
+    };
+    assert_eq!(write(json!({ "attemptId": id, "text": "ada\n", "offset": 0 })).await, 4);
+    assert_eq!(write(json!({ "attemptId": id, "text": "ada\n", "offset": 0 })).await, 4);
+    assert_eq!(write(json!({ "attemptId": id, "bytes": "YnllCg==", "isEnd": true })).await, 8);
+    let rest = events(&mut socket, "1").await;
+    let said: String = rest.iter().filter_map(|event| event["text"].as_str()).collect();
+    assert_eq!(said, "hello ada\nbye\n");
+    assert_eq!(rest.last().unwrap()["attempt"]["verdict"], "OK");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_running_program_is_stopped_and_run_again() {
+    let app = TestApp::start().await;
+    let worker = app.worker(&["bash"]).await;
+    let ada = app.student("ada").await;
+    let answer =
+        ada.ask(SUBMIT, json!({ "input": { "language": "bash", "source": "while :; do sleep 1; done" } })).await;
+    let id = text(&answer["submitCode"]["attempt"]["id"]);
+    let mut socket = ada.socket().await;
+    socket.subscribe("1", EVENTS, json!({ "id": id })).await;
+    while socket.receive().await["payload"]["data"]["attemptEvents"]["__typename"] != "StepStarted" {}
+    let cancel = "mutation($input: CancelAttemptInput!) { cancelAttempt(input: $input) { attempt { id } } }";
+    ada.ask(cancel, json!({ "input": { "attemptId": id } })).await;
+    assert_eq!(events(&mut socket, "1").await.last().unwrap()["attempt"]["verdict"], "CANCELLED");
+    ada.ask(cancel, json!({ "input": { "attemptId": id } })).await;
+    let rerun =
+        "mutation($input: RerunSubmissionInput!) { rerunSubmission(input: $input) { attempt { number verdict } } }";
+    let submission = &answer["submitCode"]["submission"]["id"];
+    let input = json!({ "submissionId": submission, "limits": { "wallTimeMs": 300 }, "waitMs": 30000 });
+    let again = ada.ask(rerun, json!({ "input": input })).await;
+    assert_eq!(again["rerunSubmission"]["attempt"], json!({ "number": 2, "verdict": "WALL_TIME_LIMIT" }));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_refused_with_its_place_and_a_sentence() {
+    let app = TestApp::start().await;
+    let worker = app.worker(&["bash"]).await;
+    let ada = app.student("ada").await;
+    let file = |path: &str| json!({ "path": path, "text": "x" });
+    for (input, code, path, sentence) in [
+        (json!({ "language": "cobol", "source": "x" }), "INVALID_INPUT", "language", "bash"),
+        (json!({ "language": "bash", "source": "" }), "INVALID_INPUT", "source", ""),
+        (json!({ "language": "bash", "source": "x".repeat(3_000_000) }), "INVALID_INPUT", "source", ""),
+        (json!({ "language": "bash" }), "INVALID_INPUT", "source", ""),
+        (json!({ "language": "bash", "source": "x", "files": [file("a")] }), "INVALID_INPUT", "", ""),
+        (json!({ "language": "bash", "files": [file("/etc/passwd")] }), "INVALID_INPUT", "files.0.path", ""),
+        (json!({ "language": "bash", "files": [file("a/../b")] }), "INVALID_INPUT", "files.0.path", ""),
+        (json!({ "language": "bash", "files": [] }), "INVALID_INPUT", "files", ""),
+        (json!({ "language": "bash", "files": [{ "path": "a" }] }), "INVALID_INPUT", "files.0", ""),
+        (
+            json!({ "language": "bash", "source": "x", "limits": { "cpuTimeMs": 2_000_000_000 } }),
+            "INVALID_INPUT",
+            "limits.cpuTimeMs",
+            "at most",
+        ),
+        (
+            json!({ "language": "bash", "source": "x", "limits": { "processes": -1 } }),
+            "INVALID_INPUT",
+            "limits.processes",
+            "at least 1",
+        ),
+        (json!({ "language": "bash", "source": "x", "waitMs": 60_001 }), "INVALID_INPUT", "waitMs", "60000"),
+        (
+            json!({ "language": "bash", "source": "x", "courseId": "crs_00000000000000000000000000000000" }),
+            "NOT_FOUND",
+            "",
+            "",
+        ),
+        (json!({ "language": "bash", "source": "x", "courseId": "nonsense" }), "NOT_FOUND", "", ""),
+    ] {
+        let shown = input.to_string().chars().take(100).collect::<String>();
+        let refusal = ada.refused(SUBMIT, json!({ "input": input })).await;
+        assert_eq!(refusal.code, code, "{shown}: {refusal:?}");
+        assert!(refusal.path.as_deref().unwrap_or_default().starts_with(path), "{shown}: {refusal:?}");
+        assert!(refusal.message.contains(sentence), "{shown}: {refusal:?}");
+    }
+    let stored: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM submissions").fetch_one(&app.database.pool).await.unwrap();
+    assert_eq!(stored, 0);
+
+    let input = |source: &str| json!({ "input": { "language": "bash", "source": source, "idempotencyKey": "k" } });
+    let first = ada.ask(SUBMIT, input("echo 1")).await;
+    assert_eq!(
+        ada.ask(SUBMIT, input("echo 1")).await["submitCode"]["submission"]["id"],
+        first["submitCode"]["submission"]["id"]
+    );
+    assert_eq!(ada.refused(SUBMIT, input("echo 2")).await.code, "CONFLICT");
+
+    let id = text(&first["submitCode"]["attempt"]["id"]);
+    let read = "query($id: ID!) { attempt(id: $id) { id } }";
+    assert_eq!(app.student("bob").await.refused(read, json!({ "id": id })).await.code, "NOT_FOUND");
+    assert_eq!(app.nobody().refused(read, json!({ "id": id })).await.code, "UNAUTHENTICATED");
+    assert_eq!(ada.refused(read, json!({ "id": "att_00000000000000000000000000000000" })).await.code, "NOT_FOUND");
+    worker.stop().await;
+}
+
+async fn hand_in(person: &Person, count: usize, course: Option<&str>) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in 0..count {
+        let input = json!({ "language": "bash", "source": format!("echo {number}"), "courseId": course });
+        let answer = person.ask(SUBMIT, json!({ "input": input })).await;
+        ids.push(text(&answer["submitCode"]["submission"]["id"]));
+    }
+    ids
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_in_both_directions_while_new_rows_come_in() {
+    let app = TestApp::start_with(|config| config.quota.user.waiting = 100).await;
+    app.promise_bash().await;
+    let ada = app.student("ada").await;
+    let mut ids = hand_in(&ada, 7, None).await;
+    ids.reverse();
+    let page = async |arguments: &str| {
+        let query = format!(
+            "{{ viewer {{ submissions({arguments}) {{ edges {{ cursor node {{ id }} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }} }}"
+        );
+        let answer = ada.ask(&query, Value::Null).await["viewer"]["submissions"].take();
+        let found: Vec<_> = answer["edges"].as_array().unwrap().iter().map(|edge| text(&edge["node"]["id"])).collect();
+        (found, answer["pageInfo"].clone())
+    };
+    let (first, info) = page("first: 3").await;
+    assert_eq!(first, ids[..3]);
+    assert_eq!((&info["hasNextPage"], &info["hasPreviousPage"]), (&json!(true), &json!(false)));
+    hand_in(&ada, 2, None).await;
+    let (second, info) = page(&format!("first: 3, after: {}", info["endCursor"])).await;
+    assert_eq!(second, ids[3..6]);
+    let (third, info_of_third) = page(&format!("first: 3, after: {}", info["endCursor"])).await;
+    assert_eq!(third, ids[6..]);
+    assert_eq!(info_of_third["hasNextPage"], false);
+    let (back, _) = page(&format!("last: 2, before: {}", info_of_third["startCursor"])).await;
+    assert_eq!(back, ids[4..6]);
+    for wrong in ["first: 101", "first: -1", "first: 1, last: 1", "after: \"x\""] {
+        let refusal =
+            ada.refused(&format!("{{ viewer {{ submissions({wrong}) {{ totalCount }} }} }}"), Value::Null).await;
+        assert_eq!(refusal.code, "INVALID_INPUT", "{wrong}: {refusal:?}");
+    }
+    let nodes = ada
+        .ask("query($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }", json!({ "ids": [ids[0], "sub_0", ada.id] }))
+        .await;
+    assert_eq!(
+        nodes["nodes"],
+        json!([{ "id": ids[0], "__typename": "Submission" }, null, { "id": ada.id, "__typename": "User" }])
+    );
+}
+
+#[tokio::test]
+async fn a_page_takes_as_few_statements_for_a_hundred_as_for_one() {
+    watch_statements();
+    let app = TestApp::start_with(|config| {
+        config.quota.user.waiting = 1000;
+        config.quota.user.per_minute = 1000;
+    })
+    .await;
+    app.promise_bash().await;
+    let teacher = app.teacher("teacher").await;
+    let course =
+        teacher.ask("mutation { createCourse(input: { title: \"C\" }) { course { id joinCode } } }", Value::Null).await;
+    let (course, code) =
+        (text(&course["createCourse"]["course"]["id"]), text(&course["createCourse"]["course"]["joinCode"]));
+    for name in ["ada", "bob"] {
+        let student = app.student(name).await;
+        let join = "mutation($code: String!) { joinCourse(input: { joinCode: $code }) { course { id } } }";
+        student.ask(join, json!({ "code": code })).await;
+        hand_in(&student, 50, Some(&course)).await;
+    }
+    let query = "query($id: ID!, $first: Int!) { course(id: $id) { submissions(first: $first) { nodes {
+        id author { username } course { title } files { path } feedback { id }
+        attempt { state queuePosition requestedBy { id } steps { kind verdict } } } } } }";
+    let sent_for = async |first: i32| {
+        let before = statements();
+        let answer = teacher.ask(query, json!({ "id": course, "first": first })).await;
+        assert_eq!(answer["course"]["submissions"]["nodes"].as_array().unwrap().len(), usize::try_from(first).unwrap());
+        statements() - before
+    };
+    sent_for(1).await;
+    assert!(statements() > 0);
+    let (one, hundred) = (sent_for(1).await, sent_for(100).await);
+    assert!(hundred <= one + 2, "{one} statements for one submission, {hundred} for a hundred");
+    assert!(hundred <= 30, "{hundred} statements");
+}
+
+#[tokio::test]
+async fn streams_end_when_the_right_to_them_does() {
+    let app = TestApp::start().await;
+    app.promise_bash().await;
+    let ada = app.student("ada").await;
+    let answer = ada.ask(SUBMIT, json!({ "input": { "language": "bash", "source": "echo" } })).await;
+    let id = text(&answer["submitCode"]["attempt"]["id"]);
+    let mut socket = ada.socket().await;
+    socket.subscribe("events", EVENTS, json!({ "id": id })).await;
+    assert_eq!(socket.receive().await["payload"]["data"]["attemptEvents"]["state"], "QUEUED");
+    socket.subscribe("activity", "subscription { viewerActivity { state submission { id } } }", Value::Null).await;
+    ada.ask("mutation { signOut { isSignedOut } }", Value::Null).await;
+    let mut ended = Vec::new();
+    while ended.len() < 2 {
+        let message =
+            tokio::time::timeout(Duration::from_secs(10), socket.receive()).await.expect("the streams end in seconds");
+        if message["type"] == "error" {
+            assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED", "{message}");
+            ended.push(text(&message["id"]));
+        }
+    }
+}
