@@ -1,11 +1,12 @@
-// The app in a real browser against a service that runs: CODECANVAS_URL says where, and
-// CODECANVAS_ADMIN_USERNAME and CODECANVAS_ADMIN_PASSWORD who may make teachers.
+// The app in a real browser against the real service: one of its own, or the one that runs at
+// CODECANVAS_URL, where CODECANVAS_ADMIN_USERNAME and CODECANVAS_ADMIN_PASSWORD may make teachers.
 import { defineConfig } from '@playwright/test'
 
 const isRoot = process.getuid?.() === 0
 
 export default defineConfig({
   testDir: 'e2e',
+  globalSetup: './e2e/service.ts',
   outputDir: 'test-results',
   timeout: 90_000,
   expect: { timeout: 20_000 },
@@ -13,7 +14,6 @@ export default defineConfig({
   forbidOnly: true,
   reporter: 'list',
   use: {
-    baseURL: process.env['CODECANVAS_URL'] ?? 'http://127.0.0.1:10100',
     viewport: { width: 1280, height: 800 },
     trace: 'retain-on-failure',
     launchOptions: {

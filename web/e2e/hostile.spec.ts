@@ -16,8 +16,10 @@ test('hostile output is text and nothing else', async ({ student }) => {
       'print("<script>alert(1)</script><img src=x onerror=alert(2)>")',
       'print("\\x1b[31mred\\x1b[0m \\x1b]0;title\\x07\\x1b[2J kept")',
       'print("a\\u202eb\\0c")',
+      'sys.stdout.flush()',
       'sys.stdout.buffer.write(b"\\xff\\xfe broken\\n")',
       'print("long" + "x" * 1000000)',
+      'sys.stdout.flush()',
       'print("end", file=sys.stderr)',
     ].join('\n'),
   )

@@ -87,6 +87,10 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads the pattern, and this needs nothing
+  baseURL: async ({}, use) => {
+    await use(required('CODECANVAS_URL'))
+  },
   origin: async ({ baseURL }, use) => {
     await use(baseURL ?? '')
   },
