@@ -22,6 +22,9 @@ async function check(page: Page): Promise<void> {
   }
 }
 
+// Many pages, each in both themes.
+test.setTimeout(600_000)
+
 test('pages for nobody in particular', async ({ page }) => {
   for (const address of [
     '/',
