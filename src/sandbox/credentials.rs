@@ -1,6 +1,7 @@
 //! Who a box's program is: nobody with anything.
 
 use std::fs;
+use std::io;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -64,4 +65,13 @@ pub(crate) fn enter_user_namespace() -> Result<(), Fault> {
     fs::write("/proc/self/setgroups", "deny").during(Step::UserNamespace)?;
     fs::write("/proc/self/uid_map", format!("{USER_NAMESPACE_UID} {uid} 1")).during(Step::UserNamespace)?;
     fs::write("/proc/self/gid_map", format!("{USER_NAMESPACE_UID} {gid} 1")).during(Step::UserNamespace)
+}
+
+/// Whether this process may signal processes of other users: containers with few capabilities have root without it.
+pub(crate) fn may_kill_others() -> io::Result<bool> {
+    const CAP_KILL: u32 = 5;
+    let status = fs::read_to_string("/proc/self/status")?;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default();
+    let effective = u64::from_str_radix(effective.trim(), 16).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(effective & (1 << CAP_KILL) != 0)
 }

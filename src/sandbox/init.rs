@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
@@ -102,7 +102,7 @@ fn furnish(plan: &Plan, disk: &OwnedFd) -> Result<OwnedFd, Fault> {
     // The forker dies with the keeper, this with the forker, the box with this.
     prctl::set_pdeathsig(Signal::SIGKILL).during(Step::Fork)?;
     setsid().during(Step::Session)?;
-    sys::kill_all_on_sigusr1().during(Step::Signals)?;
+    sys::kill_all_on_sigusr1(plan.kill_as).during(Step::Signals)?;
     // Its root is the group that this process is in: the box sees no path of the host's groups.
     unshare(CloneFlags::CLONE_NEWCGROUP).during(Step::BoxNamespaces)?;
     root::furnish(&plan.layout, disk)
@@ -128,8 +128,7 @@ fn reap_until(main: Pid) -> Status {
 /// Kills every process of the box but this one, and waits until they are gone.
 fn kill_the_rest() {
     loop {
-        // Atomic as to forks: a process that is being killed cannot fork any more.
-        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        sys::kill_all();
         if sys::wait_any() == Err(Errno::ECHILD) {
             return;
         }

@@ -24,7 +24,7 @@ use nix::unistd::{dup, setsid};
 
 use crate::armed::ArmedBox;
 use crate::cgroup::Cgroups;
-use crate::credentials::{enter_user_namespace, with_files_of};
+use crate::credentials::{self, with_files_of};
 use crate::fault::{During, Fault, Step};
 use crate::files;
 use crate::forker::Forker;
@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) filters: Filters,
     /// Processes of the box's user that are not the step's; see [`crate::rlimit`].
     pub(crate) nproc_slack: u64,
+    /// The box's user, if pid 1 has to be that user to kill their processes.
+    pub(crate) kill_as: Option<u32>,
     host_proc: OwnedFd,
 }
 
@@ -182,13 +184,18 @@ impl Keeper {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let host_proc = open("/proc", flags, Mode::empty()).during(Step::Host)?;
 
+        let may_kill_others = credentials::may_kill_others().during(Step::Host)?;
         let cgroups = Cgroups::make(&layout.cgroup, layout.slot)?;
         if layout.identity == Identity::UserNamespace {
-            enter_user_namespace()?;
+            credentials::enter_user_namespace()?;
         }
         let switched = root::enter(&layout)?;
         let nproc_slack = if cgroups.abilities().limits_processes { 256 } else { 3 };
-        let plan = Rc::new(Plan { layout, filters, nproc_slack, host_proc });
+        let kill_as = match layout.identity {
+            Identity::Ids { uid, .. } if !may_kill_others => Some(uid),
+            Identity::Ids { .. } | Identity::UserNamespace => None,
+        };
+        let plan = Rc::new(Plan { layout, filters, nproc_slack, kill_as, host_proc });
         let mut cgroups = cgroups;
         let forker = match Forker::start(&plan, &cgroups) {
             Ok(forker) => forker,

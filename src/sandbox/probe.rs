@@ -1,11 +1,15 @@
 //! Which protections this host gives: for `doctor`, for the worker's record of itself, and for the keeper, which refuses
 //! to work without the required ones.
 
+use std::path::Path;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Abilities;
-use crate::layout::Identity;
-use crate::message::Failure;
+use crate::handle::Keeper;
+use crate::layout::{BoxLayout, Identity};
+use crate::message::{Failure, MessageError, Request, Response};
 use crate::root::Switched;
 
 /// One protection and how it stands.
@@ -32,6 +36,30 @@ pub enum ProtectionState {
     /// Not at all.
     Missing,
 }
+
+/// Finds out what a layout's boxes have on this host, by making one: see [`Keeper::spawn`] for `program`. Where none can be made,
+/// that is the only entry.
+pub fn probe(program: &Path, mut layout: BoxLayout) -> Result<Vec<Protection>, MessageError> {
+    layout.may_be_missing = REQUIRED.map(str::to_owned).to_vec();
+    let keeper = Keeper::spawn(program)?;
+    match keeper.call(&Request::Setup(layout), &[], PROBE_TIMEOUT)?.message {
+        Response::Armed(armed) => Ok(armed.protections),
+        Response::Failed(failure) => Ok(vec![Protection {
+            name: "boxes".to_owned(),
+            state: ProtectionState::Missing,
+            detail: format!("no box can be made: cannot {failure}"),
+            fix: Some(
+                "run as root, or allow user namespaces to ordinary users (sysctl user.max_user_namespaces)".to_owned(),
+            ),
+        }]),
+        Response::Written | Response::Finished(_) | Response::Collected(_) => {
+            Err(MessageError::Malformed("no answer to a layout"))
+        }
+    }
+}
+
+/// A host that takes longer to make a box is broken.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every keeper must have unless its layout says otherwise.
 const REQUIRED: [&str; 4] = ["own-user", "memory-limit", "process-limit", "cpu-clock"];

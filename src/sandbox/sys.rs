@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
@@ -147,17 +148,47 @@ pub(crate) fn reset_signals() -> nix::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
 
-/// From now on SIGUSR1 makes this process kill all others of its pid namespace: for pid 1 of a box.
-pub(crate) fn kill_all_on_sigusr1() -> nix::Result<()> {
-    extern "C" fn kill_all(_: libc::c_int) {
+/// The user whose processes [`kill_all`] kills as that user; 0 for none.
+static KILL_AS: AtomicU32 = AtomicU32::new(0);
+
+/// From now on SIGUSR1 makes this process kill all others of its pid namespace: for pid 1 of a box. Without the capability to
+/// kill processes of others it needs to know whose they are.
+pub(crate) fn kill_all_on_sigusr1(kill_as: Option<u32>) -> nix::Result<()> {
+    extern "C" fn on_signal(_: libc::c_int) {
         let errno = Errno::last();
-        // SAFETY: kill is async-signal-safe. As pid 1 calls it, -1 is all of the box but pid 1 itself.
-        unsafe { libc::kill(-1, libc::SIGKILL) };
+        kill_all();
         errno.set();
     }
-    let action = SigAction::new(SigHandler::Handler(kill_all), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler calls only an async-signal-safe function and keeps errno.
+    KILL_AS.store(kill_as.unwrap_or(0), Ordering::Relaxed);
+    let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only makes system calls and keeps errno.
     unsafe { sigaction(Signal::SIGUSR1, &action) }.map(drop)
+}
+
+/// Kills all processes of the pid namespace but this one, which must be its pid 1. Atomic as to forks: a process that is being
+/// killed cannot fork any more.
+pub(crate) fn kill_all() {
+    // SAFETY: kill takes values only. As pid 1 calls it, -1 is all of the box but pid 1 itself.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+    let uid = KILL_AS.load(Ordering::Relaxed);
+    if uid == 0 {
+        return;
+    }
+    // The signal above reached only root's processes, such as a main process on its way to becoming the program.
+    set_effective_uid(uid);
+    // SAFETY: as above.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+    set_effective_uid(0);
+    // A change of the user takes the signal at the parent's death away.
+    // SAFETY: all arguments are values.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
+/// By the bare system call, which a signal handler may use; the saved uid stays, so there is a way back.
+fn set_effective_uid(uid: u32) {
+    let keep = libc::c_long::from(-1);
+    // SAFETY: all arguments are values.
+    unsafe { libc::syscall(libc::SYS_setresuid, keep, libc::c_ulong::from(uid), keep) };
 }
 
 /// Removes one capability from the bounding set of this process.

@@ -100,7 +100,9 @@ impl Cgroups {
     pub(crate) fn open_box(&mut self) -> Result<Option<BorrowedFd<'_>>, Fault> {
         match self {
             Self::V2(groups) => groups.open_box().map(Some).during(Step::Cgroup),
-            Self::V1(_) | Self::None => Ok(None),
+            // A step that went wrong may have left its limits.
+            Self::V1(groups) => groups.relax().during(Step::CgroupLimit).map(|()| None),
+            Self::None => Ok(None),
         }
     }
 

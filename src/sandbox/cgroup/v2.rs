@@ -26,11 +26,11 @@ pub(crate) struct Groups {
     slot: Dir,
     abilities: Abilities,
     boxes_made: u64,
-    current: Option<Box_>,
+    current: Option<BoxGroups>,
 }
 
 /// The groups of the current box.
-struct Box_ {
+struct BoxGroups {
     name: String,
     dir: Dir,
     init: Dir,
@@ -75,7 +75,7 @@ impl Groups {
             dir.write("memory.swap.max", "0")?;
         }
         let init = dir.child("init")?;
-        let made = Box_ { name, dir, init, steps_made: 0, step: None, oom_kills_before: 0 };
+        let made = BoxGroups { name, dir, init, steps_made: 0, step: None, oom_kills_before: 0 };
         Ok(self.current.insert(made).init.fd())
     }
 
@@ -90,7 +90,7 @@ impl Groups {
         Ok(current.step.insert((name, dir)).1.fd())
     }
 
-    fn current(&self) -> io::Result<(&Box_, &Dir)> {
+    fn current(&self) -> io::Result<(&BoxGroups, &Dir)> {
         let current = self.current.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let (_, step) = current.step.as_ref().ok_or(io::ErrorKind::NotFound)?;
         Ok((current, step))

@@ -1,7 +1,7 @@
 //! Boxes on the real kernel. This executable is all of it: the tests, the keeper that they talk to, and the programs, mostly
 //! hostile, that they run in boxes. So it needs no tool of the host, and runs in a virtual machine that has none.
 //!
-//! Arguments of the test runner: words that a test's name must contain, and `--list`.
+//! Arguments of the test runner: words that a test's name must contain, or `-WORD` for one that it must not, and `--list`.
 
 #![expect(
     clippy::unwrap_used,
@@ -40,8 +40,15 @@ fn main() -> ExitCode {
     {
         return hostile::run(name, rest);
     }
-    let words: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let chosen = tests().filter(|(name, _)| words.iter().all(|word| name.contains(word.as_str())));
+    let is_chosen = |name: &str| {
+        arguments.iter().filter(|argument| !argument.starts_with("--")).all(|argument| {
+            match argument.strip_prefix('-') {
+                Some(word) => !name.contains(word),
+                None => name.contains(argument.as_str()),
+            }
+        })
+    };
+    let chosen = tests().filter(|(name, _)| is_chosen(name));
     if arguments.iter().any(|argument| argument == "--list") {
         chosen.for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;

@@ -1,28 +1,49 @@
-//! The same as an ordinary user: this executable runs itself again as one.
+//! The same as somebody who may less than root: this executable runs itself again.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// No user of the host.
 const UID: u32 = 63_999;
+
+/// Set for the executable that runs again.
+const AGAIN: &str = "BOXES_AGAIN";
 
 tests! {
     fn everything_holds_for_an_ordinary_user_in_user_namespaces() {
         if !nix::unistd::geteuid().is_root() {
             return;
         }
-        // The executable may lie where only root may look.
-        let place = tempfile::Builder::new().prefix("boxes").tempdir().unwrap();
-        std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        let program = place.path().join("boxes");
-        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-        let status = Command::new(&program)
-            .env("BOXES_MAY_MISS", "memory-limit")
-            .current_dir("/")
-            .uid(UID)
-            .gid(UID)
-            .status();
-        assert!(status.unwrap().success());
+        let (place, program) = copy_for_everybody();
+        let mut command = Command::new(program);
+        command.uid(UID).gid(UID).env("BOXES_MAY_MISS", "memory-limit").env("TMPDIR", place.path());
+        assert!(command.current_dir("/").status().unwrap().success());
     }
+
+    fn everything_holds_for_root_with_the_few_capabilities_of_a_container() {
+        if !nix::unistd::geteuid().is_root() || is_again() {
+            return;
+        }
+        // Without CAP_SYS_PTRACE nobody can tell who waits for input, without CAP_SETPCAP the bounding
+        // set stays, and without CAP_DAC_OVERRIDE a copy-on-write mount is read-only.
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-all,+sys_admin,+setuid,+setgid,+sys_chroot", "--inh-caps", "-all"]);
+        command.arg(std::env::current_exe().unwrap()).args(["-interactive", "-user", "-nobody", "-a_copy_of_it"]).env(AGAIN, "1");
+        assert!(command.status().unwrap().success());
+    }
+}
+
+fn is_again() -> bool {
+    std::env::var(AGAIN).is_ok()
+}
+
+/// The executable may lie where only root may look.
+fn copy_for_everybody() -> (tempfile::TempDir, PathBuf) {
+    let place = tempfile::Builder::new().prefix("boxes").tempdir().unwrap();
+    std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let program = place.path().join("boxes");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    (place, program)
 }

@@ -79,7 +79,7 @@ tests! {
             assert!(answer.contains("Err(E"), "{answer} in {ran:#?}");
         }
         assert!(ran.stdout.contains("unshare user: Err(EPERM)") && ran.stdout.contains("vsock: Err(EAFNOSUPPORT)"));
-        assert!(ran.stdout.contains("write /usr/x: Err(EROFS)"), "{ran:#?}");
+        assert!(ran.stdout.contains("write /etc/x: Err(EROFS)"), "{ran:#?}");
     }
 
     fn there_is_no_network() {
@@ -108,6 +108,18 @@ tests! {
         }
         // In a user namespace pid 1 is the same user: who asks it to kill everybody is heard, but it stays.
         assert_eq!(fixture.run(program("print", &["next"])).ok(), "next");
+    }
+
+    fn a_host_can_be_asked_what_it_gives() {
+        use codecanvas_sandbox::probe::{ProtectionState, probe};
+        use codecanvas_sandbox::THIS_EXECUTABLE;
+        let found = probe(THIS_EXECUTABLE.as_ref(), layout()).unwrap();
+        let state = |name: &str| found.iter().find(|protection| protection.name == name).unwrap().state;
+        assert_eq!(state("namespaces"), ProtectionState::InForce);
+        assert_eq!(state("memory-limit") == ProtectionState::InForce, crate::support::has_control_groups());
+        let mut impossible = layout();
+        impossible.mounts[0].source = "/no/such/file".into();
+        assert_eq!(probe(THIS_EXECUTABLE.as_ref(), impossible).unwrap()[0].state, ProtectionState::Missing);
     }
 
     fn the_policy_can_be_read() {
