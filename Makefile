@@ -37,7 +37,7 @@ doctor: build ## say which protections hold on this host, and what is missing
 ##@ Work on it
 
 .PHONY: test
-test: setup-test checks web-test rust-test conformance e2e test-cgroup2 ## everything that is checked
+test: setup-test checks web-test rust-test conformance e2e test-cgroup2 test-examples test-deploy ## everything that is checked
 	@echo "make test: all passed"
 
 .PHONY: setup-test
@@ -84,6 +84,15 @@ conformance: ## protocol audits by the reference clients
 .PHONY: test-cgroup2
 test-cgroup2: ## limits under control groups version 2, in a small virtual machine
 	tests/cgroup2/run
+
+.PHONY: test-examples
+test-examples: ## the programs in examples/ against the real service
+	cargo build --bin codecanvas
+	tests/examples/run target/debug/codecanvas
+
+.PHONY: test-deploy
+test-deploy: ## systemd units, Kubernetes manifests, Dockerfiles
+	tests/deploy/run
 
 .PHONY: test-containers
 test-containers: ## build both images and run the service in them

@@ -7,7 +7,7 @@ import sys
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WORKER_CAPABILITIES = {"SYS_ADMIN", "SETUID", "SETGID", "SYS_CHROOT"}
+WORKER_CAPABILITIES = {"SYS_ADMIN", "SETUID", "SETGID", "SYS_CHROOT", "DAC_OVERRIDE"}
 failures = []
 
 

@@ -79,7 +79,7 @@ async fn each_way_to_end_has_its_exit_code() {
         (vec!["run", &ada.file("data.xyz", "x")], "say which with -l, one of bash, c, python3"),
         (vec!["run", "-l", "cobol", &ada.file("a.py", "1")], "does not offer `cobol`"),
         (vec!["run", "/nonexistent.py"], "cannot read /nonexistent.py"),
-        (vec!["watch", "att_00000000000000000000000000000000"], "no submission or attempt"),
+        (vec!["watch", "att_00000000000000000000000000000000"], "no such thing"),
     ] {
         let ended = ada.run(&arguments).await;
         assert!(ended.stderr.contains(sentence), "{ended:?}");

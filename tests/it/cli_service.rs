@@ -2,6 +2,7 @@
 //! three languages.
 
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -24,6 +25,9 @@ pub struct Service {
 impl Service {
     /// Starts it and waits until it can run programs.
     pub async fn start() -> Self {
+        // Limits on processes count per user of the host: each worker has users of its own.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let uid_base = 40_000 + 1000 * COUNT.fetch_add(1, Ordering::Relaxed);
         let app = TestApp::start().await;
         let data = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(data.path().join("log")).unwrap();
@@ -35,6 +39,7 @@ impl Service {
             .env("CODECANVAS_DATA_DIR", data.path())
             .env("CODECANVAS_WORKER_LANGUAGES", "bash,c,python3")
             .env("CODECANVAS_WORKER_SLOTS", "2")
+            .env("CODECANVAS_WORKER_UID_BASE", uid_base.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -48,6 +53,8 @@ impl Service {
                 panic!("{status}: {}", service.log());
             }
         }
+        let offered = service.app.nobody().ask("{ languages { name } }", serde_json::Value::Null).await;
+        assert_eq!(offered["languages"].as_array().unwrap().len(), 3, "{offered}: {}", service.log());
         service
     }
 
