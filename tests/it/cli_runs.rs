@@ -180,12 +180,8 @@ async fn what_was_run_is_found_shown_repeated_and_stopped() {
 async fn a_class_is_watched_while_its_students_work() {
     let service = Service::start().await;
     let grace = service.app.teacher("grace").await;
-    let made = grace
-        .ask(
-            "mutation { createCourse(input: {title: \"Intro CS\"}) { course { joinCode } } }",
-            json!(null),
-        )
-        .await;
+    let made =
+        grace.ask("mutation { createCourse(input: {title: \"Intro CS\"}) { course { joinCode } } }", json!(null)).await;
     let code = made["createCourse"]["course"]["joinCode"].as_str().unwrap();
     let teacher = Cli::new(service.app.url(""), grace.token.as_deref());
     let ada = service.student("ada").await;
@@ -228,8 +224,7 @@ async fn signing_in_lasts_until_signing_out() {
     assert_eq!(cli.run(&["whoami"]).await.code, 77);
     assert!(!std::fs::read_to_string(&file).unwrap().contains("token"));
 
-    let made =
-        ada.ask("mutation { createAccessToken(input: {name: \"laptop\"}) { secret } }", json!(null)).await;
+    let made = ada.ask("mutation { createAccessToken(input: {name: \"laptop\"}) { secret } }", json!(null)).await;
     let secret = made["createAccessToken"]["secret"].as_str().unwrap();
     cli.run_with_input(&["login", "--token", "-"], format!("{secret}\n").as_bytes()).await.ok();
     assert_eq!(cli.run(&["whoami", "--json"]).await.ok().json()["username"], "ada");
