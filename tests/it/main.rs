@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the database and start the executable")]
 #![allow(missing_docs, reason = "tests are sentences")]
 
-mod api_authorisation;
 mod api_export;
 mod api_http;
 mod api_pages;
