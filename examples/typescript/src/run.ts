@@ -62,23 +62,24 @@ async function main(language: string, path: string): Promise<number> {
     // Subscriptions are made again here, behind the cursor, and not from their beginning.
     retryAttempts: 0,
   });
+  const subscribe = (id: string, cursor: string | null) =>
+    client.iterate<{ attemptEvents: Event }>({
+      query: `subscription ($id: ID!, $after: String) {
+        attemptEvents(attemptId: $id, after: $after) {
+          __typename
+          cursor
+          ... on StepStarted { kind }
+          ... on OutputChunk { kind stream bytes }
+          ... on AttemptFinished { attempt { verdict steps { exitCode reason } } }
+        }
+      }`,
+      variables: { id, after: cursor },
+    });
   for (let tries = 0; tries < 10; tries += 1) {
     try {
-      const events = client.iterate<{ attemptEvents: Event }>({
-        query: `subscription ($id: ID!, $after: String) {
-          attemptEvents(attemptId: $id, after: $after) {
-            __typename
-            cursor
-            ... on StepStarted { kind }
-            ... on OutputChunk { kind stream bytes }
-            ... on AttemptFinished { attempt { verdict steps { exitCode reason } } }
-          }
-        }`,
-        variables: { id: attemptId, after },
-      });
-      for await (const { data, errors } of events) {
+      for await (const { data, errors } of subscribe(attemptId, after)) {
         if (errors?.[0]) throw errors[0];
-        const event = data?.attemptEvents;
+        const event: Event | undefined = data?.attemptEvents;
         if (!event) continue;
         after = event.cursor;
         tries = 0;
