@@ -79,7 +79,7 @@ e2e: web ## the app in Chromium against the real service
 .PHONY: conformance
 conformance: ## protocol audits by the reference clients
 	cargo build --bin codecanvas
-	tests/conformance/run
+	cd tests/conformance && npm test --silent
 
 .PHONY: test-cgroup2
 test-cgroup2: ## limits under control groups version 2, in a small virtual machine

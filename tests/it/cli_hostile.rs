@@ -119,14 +119,14 @@ async fn play(script: Script, mut socket: WebSocket) {
     while let Some(Ok(_)) = socket.recv().await {}
 }
 
-fn event(sequence: u64, kind: &str, more: Value) -> Act {
+fn event(sequence: u64, kind: &str, more: &Value) -> Act {
     let mut event = json!({ "__typename": kind, "cursor": format!("c{sequence}"), "sequence": sequence });
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     Act::Say(event)
 }
 
 fn chunk(sequence: u64, offset: u64, base64: &str) -> Act {
-    event(sequence, "OutputChunk", json!({ "kind": "RUN", "stream": "STDOUT", "offset": offset, "bytes": base64 }))
+    event(sequence, "OutputChunk", &json!({ "kind": "RUN", "stream": "STDOUT", "offset": offset, "bytes": base64 }))
 }
 
 /// The answers around a run: what the id is, and how it ended.
@@ -163,7 +163,7 @@ async fn somebody_elses_program_cannot_command_a_terminal_but_a_file_gets_its_by
     let script = || {
         let mut answers = answers_of_a_run();
         answers[0].1["data"]["viewer"]["username"] = json!("grace");
-        Script::new(answers, vec![vec![chunk(0, 0, "G10wO3gH"), event(1, "AttemptFinished", json!({}))]])
+        Script::new(answers, vec![vec![chunk(0, 0, "G10wO3gH"), event(1, "AttemptFinished", &json!({}))]])
     };
     let at_terminal = Cli::new(script().start().await, Some("secret")).at_terminal(&["watch", "att_1"]);
     let (screen, code) = at_terminal.end().await;
@@ -247,10 +247,10 @@ async fn titles_names_and_messages_cannot_command_the_terminal() {
 #[tokio::test]
 async fn a_dropped_connection_is_resumed_behind_the_last_event() {
     let (ended, script) = watch(vec![
-        vec![event(0, "StateChanged", json!({ "state": "QUEUED" })), chunk(1, 0, "YQ=="), Act::Drop],
+        vec![event(0, "StateChanged", &json!({ "state": "QUEUED" })), chunk(1, 0, "YQ=="), Act::Drop],
         vec![Act::Close(1012)],
         // A server that repeats what it said already, and then goes on.
-        vec![chunk(1, 0, "YQ=="), chunk(2, 1, "Yg=="), event(3, "AttemptFinished", json!({}))],
+        vec![chunk(1, 0, "YQ=="), chunk(2, 1, "Yg=="), event(3, "AttemptFinished", &json!({}))],
     ])
     .await;
     assert_eq!((ended.code, ended.text(), ended.stderr.as_str()), (3, "ab", ""));
@@ -260,14 +260,14 @@ async fn a_dropped_connection_is_resumed_behind_the_last_event() {
 #[tokio::test]
 async fn a_run_that_starts_again_after_a_lost_worker_is_not_printed_twice() {
     let (ended, _) = watch(vec![vec![
-        event(0, "StateChanged", json!({ "state": "QUEUED" })),
-        event(1, "StateChanged", json!({ "state": "RUNNING" })),
+        event(0, "StateChanged", &json!({ "state": "QUEUED" })),
+        event(1, "StateChanged", &json!({ "state": "RUNNING" })),
         chunk(2, 0, "YWI="),
-        event(3, "StateChanged", json!({ "state": "QUEUED" })),
-        event(4, "StateChanged", json!({ "state": "RUNNING" })),
+        event(3, "StateChanged", &json!({ "state": "QUEUED" })),
+        event(4, "StateChanged", &json!({ "state": "RUNNING" })),
         chunk(5, 0, "YQ=="),
         chunk(6, 1, "YmM="),
-        event(7, "AttemptFinished", json!({})),
+        event(7, "AttemptFinished", &json!({})),
     ]])
     .await;
     assert_eq!((ended.code, ended.text()), (3, "abc"));
@@ -283,7 +283,7 @@ async fn nonsense_on_the_socket_is_an_error_of_the_service() {
         vec![Act::Text(r#"{"type":"error","id":"1","payload":[]}"#)],
         vec![Act::Binary],
         vec![chunk(0, 0, "%%%")],
-        vec![event(0, "StateChanged", json!({ "state": "DANCING" }))],
+        vec![event(0, "StateChanged", &json!({ "state": "DANCING" }))],
         vec![Act::Close(4400)],
     ] {
         let (ended, _) = watch(vec![nonsense]).await;

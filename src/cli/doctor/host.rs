@@ -90,24 +90,23 @@ fn check_space(report: &mut Report, data_dir: &Path) -> std::io::Result<()> {
 }
 
 async fn check_postgres(report: &mut Report, config: &Config) -> anyhow::Result<()> {
-    let url = match &config.database.url {
-        Some(url) => url.clone(),
-        None => {
-            match Binaries::find(config.database.postgres_bin.as_deref(), None) {
-                Ok(found) => {
-                    let text = format!("version {} in {}, started by serve", found.major, found.path.display());
-                    report.line(State::Good, "embedded", &text)?;
-                }
-                Err(error) => return Ok(report.line(State::Bad, "embedded", &error.to_string())?),
+    let url = if let Some(url) = &config.database.url {
+        url.clone()
+    } else {
+        match Binaries::find(config.database.postgres_bin.as_deref(), None) {
+            Ok(found) => {
+                let text = format!("version {} in {}, started by serve", found.major, found.path.display());
+                report.line(State::Good, "embedded", &text)?;
             }
-            if geteuid().is_root() && !matches!(User::from_name("postgres"), Ok(Some(_))) {
-                report.line(State::Bad, "user", &postgres::PostgresError::NoUser.to_string())?;
-            }
-            // Only that of a running service is looked at: none is started for this.
-            match postgres::url_of_running(config) {
-                Some(url) => url,
-                None => return Ok(report.line(State::Absent, "service", "none runs on this data directory")?),
-            }
+            Err(error) => return Ok(report.line(State::Bad, "embedded", &error.to_string())?),
+        }
+        if geteuid().is_root() && !matches!(User::from_name("postgres"), Ok(Some(_))) {
+            report.line(State::Bad, "user", &postgres::PostgresError::NoUser.to_string())?;
+        }
+        // Only that of a running service is looked at: none is started for this.
+        match postgres::url_of_running(config) {
+            Some(url) => url,
+            None => return Ok(report.line(State::Absent, "service", "none runs on this data directory")?),
         }
     };
     let found = async {
@@ -118,7 +117,7 @@ async fn check_postgres(report: &mut Report, config: &Config) -> anyhow::Result<
     };
     match found.await {
         Ok(pending) if pending.is_empty() => {
-            report.line(State::Good, "database", "answers; its schema is up to date")?
+            report.line(State::Good, "database", "answers; its schema is up to date")?;
         }
         Ok(pending) => {
             let text = format!("lacks {} migrations (fix: codecanvas migrate)", pending.len());

@@ -73,10 +73,10 @@ impl Doctor {
         writeln!(report.output, "codecanvas {}", env!("CARGO_PKG_VERSION"))?;
         host::check(&mut report, &config).await?;
         let shutdown = CancellationToken::new();
-        if let Some(executor) = check_boxes(&mut report, &config, &shutdown).await? {
-            if self.attack {
-                attack(&mut report, executor).await?;
-            }
+        if let Some(executor) = check_boxes(&mut report, &config, &shutdown).await?
+            && self.attack
+        {
+            attack(&mut report, executor).await?;
         }
         shutdown.cancel();
         let code = if report.is_healthy { 0 } else { exit::UNHEALTHY };

@@ -74,7 +74,7 @@ impl Service {
                         return line;
                     }
                 }
-                Err(_) => panic!("it never came: {:#?}", self.seen),
+                Err(error) => panic!("it never came ({error}): {:#?}", self.seen),
             }
         }
     }

@@ -62,7 +62,6 @@ impl Course {
 
     /// Teachers and assistants: everybody's. Students: their own.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "a connection with its filter")]
     async fn submissions(
         &self,
         ctx: &Context<'_>,

@@ -21,7 +21,7 @@ pub struct Language {
     version: String,
     /// Other names that are accepted.
     aliases: Vec<String>,
-    /// With the dot: [".py"].
+    /// With the dot: `.py`.
     file_extensions: Vec<String>,
     /// Whether attempts have a compile step.
     is_compiled: bool,

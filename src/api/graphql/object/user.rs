@@ -61,7 +61,6 @@ impl User {
 impl User {
     /// Own submissions for the user; for others only those made in a course that the viewer teaches.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "a connection with its filter")]
     async fn submissions(
         &self,
         ctx: &Context<'_>,
