@@ -153,7 +153,7 @@ fn job_of(attack: &Attack, placeholders: &[(&str, String)]) -> Job {
         arguments: attack.arguments.iter().map(fill).collect(),
         limits: RequestedLimits {
             cpu_time_ms: Some(1_000),
-            wall_time_ms: Some(3_000),
+            wall_time_ms: Some(5_000),
             memory_bytes: Some(Bytes::mib(128)),
             processes: Some(64),
             ..RequestedLimits::default()

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use codecanvas_sandbox::message::{Request, Response, content_from};
 use codecanvas_sandbox::{Outcome, StepSpec, StopReason};
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
@@ -252,11 +253,14 @@ impl Stream {
 
     /// Takes what is left in the pipe when every process of the step has ended.
     ///
-    /// It ends with the data, not with the end of the file: the pipe can be open elsewhere.
+    /// It ends with the data, not with the end of the file: the pipe can be open elsewhere. The kernel is asked
+    /// itself: tokio's `try_read` says "would block" until its driver has heard of the data, and the keeper's
+    /// answer may well be heard first.
     fn finish(&mut self, kind: StepKind, reporter: &mut Reporter) {
         let mut buffer = [0_u8; READ_BYTES];
         while self.is_open {
-            match self.pipe.try_read(&mut buffer) {
+            match nix::unistd::read(&self.pipe, &mut buffer) {
+                Err(Errno::EINTR) => {}
                 Ok(0) | Err(_) => self.is_open = false,
                 Ok(count) => self.collector.push(&buffer[..count]),
             }

@@ -19,14 +19,14 @@ export type AddFeedbackInput = {
 
 /** How far an attempt has come. */
 export type AttemptState =
-  /** The compile hook runs. */
-  | 'COMPILING'
-  /** Has a verdict; nothing changes any more. */
-  | 'FINISHED'
   /** Waits for a worker. */
   | 'QUEUED'
+  /** The compile hook runs. */
+  | 'COMPILING'
   /** The program runs. */
-  | 'RUNNING';
+  | 'RUNNING'
+  /** Has a verdict; nothing changes any more. */
+  | 'FINISHED';
 
 /** An attempt to stop. Works in every state; idempotent. */
 export type CancelAttemptInput = {
@@ -44,10 +44,10 @@ export type ChangePasswordInput = {
 
 /** What somebody is in a course. */
 export type CourseRole =
-  /** Sees everybody's submissions and remarks on them. */
-  | 'ASSISTANT'
   /** Hands in, and sees their own. */
   | 'STUDENT'
+  /** Sees everybody's submissions and remarks on them. */
+  | 'ASSISTANT'
   /** The same, and decides about the course and its members. */
   | 'TEACHER';
 
@@ -113,10 +113,10 @@ export type LimitsInput = {
 
 /** Which stream of a step. */
 export type OutputStream =
-  /** Standard error. */
-  | 'STDERR'
   /** Standard output. */
-  | 'STDOUT';
+  | 'STDOUT'
+  /** Standard error. */
+  | 'STDERR';
 
 /** A new account. */
 export type RegisterInput = {
@@ -132,12 +132,12 @@ export type RegisterInput = {
 
 /** Who may make an account. */
 export type Registration =
+  /** Everybody. */
+  | 'OPEN'
   /** Whoever has the invitation code. */
   | 'BY_INVITATION'
   /** Nobody: the operator makes the accounts. */
-  | 'CLOSED'
-  /** Everybody. */
-  | 'OPEN';
+  | 'CLOSED';
 
 /** A member to remove. */
 export type RemoveMemberInput = {
@@ -191,14 +191,14 @@ export type SignInInput = {
 
 /** What somebody is on this server as a whole. */
 export type SiteRole =
-  /** Runs the server. */
-  | 'ADMIN'
   /** A throw-away account with tight limits. */
   | 'GUEST'
+  /** Everybody who registered. */
+  | 'USER'
   /** May create courses. */
   | 'TEACHER'
-  /** Everybody who registered. */
-  | 'USER';
+  /** Runs the server. */
+  | 'ADMIN';
 
 /** A file to hand in: exactly one of text and bytes. path is relative, normalised, without ".." and at most 255 bytes. */
 export type SourceFileInput = {
@@ -283,24 +283,24 @@ export type UpdateProfileInput = {
 
 /** How a finished step or attempt ended: exactly one. */
 export type Verdict =
-  /** Stopped by a person. */
-  | 'CANCELLED'
-  /** The compile hook ended with an error of any kind; its step tells which. */
-  | 'COMPILE_ERROR'
-  /** Used more processor time than allowed. */
-  | 'CPU_TIME_LIMIT'
-  /** Used more memory than allowed. */
-  | 'MEMORY_LIMIT'
   /** Ended with exit code 0 within all limits. */
   | 'OK'
-  /** Wrote far more than is kept. */
-  | 'OUTPUT_LIMIT'
+  /** The compile hook ended with an error of any kind; its step tells which. */
+  | 'COMPILE_ERROR'
   /** Non-zero exit code or killed by a signal of its own making. */
   | 'RUNTIME_ERROR'
-  /** Our fault, never the program's. */
-  | 'SYSTEM_ERROR'
+  /** Used more processor time than allowed. */
+  | 'CPU_TIME_LIMIT'
   /** Took longer than allowed. */
-  | 'WALL_TIME_LIMIT';
+  | 'WALL_TIME_LIMIT'
+  /** Used more memory than allowed. */
+  | 'MEMORY_LIMIT'
+  /** Wrote far more than is kept. */
+  | 'OUTPUT_LIMIT'
+  /** Stopped by a person. */
+  | 'CANCELLED'
+  /** Our fault, never the program's. */
+  | 'SYSTEM_ERROR';
 
 /** Something to type. */
 export type WriteStdinInput = {
