@@ -15,7 +15,7 @@ fn no_hostile_program_gets_anywhere() {
     let output = Command::new(env!("CARGO_BIN_EXE_codecanvas"))
         .args(["doctor", "--attack", "--data-dir"])
         .arg(data.path())
-        .env("CODECANVAS_WORKER_LANGUAGES", r#"["bash", "c", "c++", "go", "python3", "rust"]"#)
+        .env("CODECANVAS_WORKER_LANGUAGES", "bash,c,c++,go,python3,rust")
         .env("CODECANVAS_WORKER_LANGUAGES_DIR", languages_in_a_hurry(data.path()))
         .env("CODECANVAS_WORKER_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("attacks"))
         .output()

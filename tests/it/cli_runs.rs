@@ -125,7 +125,7 @@ async fn a_cut_connection_loses_nothing_and_repeats_nothing() {
     let ada = service.app.student("ada").await;
     let cable = Cable::lay(service.app.address).await;
     let cli = Cli::new(&cable.address, ada.token.as_deref());
-    let slow = cli.file("slow.py", "import time\nfor n in range(5):\n    print('line', n)\n    time.sleep(0.2)");
+    let slow = cli.file("slow.py", "import time\nfor n in range(5):\n    print(f'line {n}')\n    time.sleep(0.2)");
     let terminal = cli.at_terminal(&["run", &slow]).wait_for("line 0").await;
     cable.cut();
     let terminal = terminal.wait_for("line 2").await;

@@ -57,10 +57,10 @@ impl Report {
             State::Good => "ok",
             State::Reduced => "reduced",
             State::Absent => "-",
-            State::Bad => "MISSING",
+            State::Bad => "FAILED",
         };
         self.is_healthy &= state != State::Bad;
-        writeln!(self.output, "  {mark:<8} {name:<16} {text}")
+        writeln!(self.output, "  {mark:<8} {name:<26} {text}")
     }
 }
 
