@@ -35,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(15);
 /// How much is read at a time.
 const READ_BYTES: usize = 16 * 1024;
 
+/// What a pipe holds, unless somebody changed it: pipe(7).
+const PIPE_BYTES: usize = 64 * 1024;
+
 /// Output up to so many times the limit is counted and thrown away; past that the step is stopped.
 const OUTPUT_PATIENCE: u64 = 4;
 
@@ -174,8 +177,16 @@ impl Running<'_> {
                 () = control.cancel.cancelled(), if !self.is_stopping => self.stop(StopReason::Cancelled).await?,
                 () = shutdown.cancelled(), if !self.is_stopping => self.stop(StopReason::Cancelled).await?,
                 () = reporter.send_one() => {}
-                result = self.stdout.pipe.readable(), if has_room && self.stdout.is_open => self.stdout.read(result.is_ok()),
-                result = self.stderr.pipe.readable(), if has_room && self.stderr.is_open => self.stderr.read(result.is_ok()),
+                result = self.stdout.pipe.readable(), if has_room && self.stdout.is_open => {
+                    self.stderr.report_ready(self.kind, reporter);
+                    self.stdout.read(result.is_ok());
+                }
+                result = self.stderr.pipe.readable(), if has_room && self.stderr.is_open => {
+                    // Errors are about what was printed before: that comes first, also where both were heard of at once.
+                    self.stdout.drain(PIPE_BYTES);
+                    self.stdout.report_ready(self.kind, reporter);
+                    self.stderr.read(result.is_ok());
+                }
                 input = control.input.recv(), if wants_input => match (input, &mut self.keyboard) {
                     (Some(input), Some(keyboard)) => keyboard.push(input),
                     (None, _) => is_input_over = true,
@@ -244,6 +255,35 @@ impl Stream {
         }
     }
 
+    /// Takes what is in the pipe, until it is empty or about `enough` bytes were taken.
+    ///
+    /// The kernel is asked itself: tokio's `try_read` says "would block" until its driver has heard of the data,
+    /// and the keeper's answer, or the other stream, may well be heard first.
+    fn drain(&mut self, enough: usize) {
+        let mut buffer = [0_u8; READ_BYTES];
+        let mut taken = 0;
+        while self.is_open && taken < enough {
+            match nix::unistd::read(&self.pipe, &mut buffer) {
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return,
+                Ok(0) | Err(_) => self.is_open = false,
+                Ok(count) => {
+                    self.collector.push(&buffer[..count]);
+                    taken += count;
+                }
+            }
+        }
+    }
+
+    /// Reports what was taken so far without waiting for more of it: the other stream goes on.
+    fn report_ready(&mut self, kind: StepKind, reporter: &mut Reporter) {
+        let now = Instant::now();
+        while let Some(chunk) = self.collector.take(now) {
+            let (offset, bytes) = (chunk.offset, chunk.bytes);
+            reporter.report(ExecutionEventBody::Output { kind, stream: self.which, offset, bytes });
+        }
+    }
+
     fn report_due(&mut self, kind: StepKind, now: Instant, reporter: &mut Reporter) {
         while let Some(chunk) = self.collector.take_due(now) {
             let (offset, bytes) = (chunk.offset, chunk.bytes);
@@ -253,18 +293,9 @@ impl Stream {
 
     /// Takes what is left in the pipe when every process of the step has ended.
     ///
-    /// It ends with the data, not with the end of the file: the pipe can be open elsewhere. The kernel is asked
-    /// itself: tokio's `try_read` says "would block" until its driver has heard of the data, and the keeper's
-    /// answer may well be heard first.
+    /// It ends with the data, not with the end of the file: the pipe can be open elsewhere.
     fn finish(&mut self, kind: StepKind, reporter: &mut Reporter) {
-        let mut buffer = [0_u8; READ_BYTES];
-        while self.is_open {
-            match nix::unistd::read(&self.pipe, &mut buffer) {
-                Err(Errno::EINTR) => {}
-                Ok(0) | Err(_) => self.is_open = false,
-                Ok(count) => self.collector.push(&buffer[..count]),
-            }
-        }
+        self.drain(usize::MAX);
         while let Some(chunk) = self.collector.take_rest() {
             let (offset, bytes) = (chunk.offset, chunk.bytes);
             reporter.report(ExecutionEventBody::Output { kind, stream: self.which, offset, bytes });

@@ -108,7 +108,8 @@ impl Collector {
         waiting.len() - incomplete_tail(waiting)
     }
 
-    fn take(&mut self, now: Instant) -> Option<Chunk> {
+    /// What can be reported, whether or not more may come soon: call it until it returns `None`.
+    pub fn take(&mut self, now: Instant) -> Option<Chunk> {
         if self.pending() == 0 {
             return None;
         }
