@@ -1,6 +1,6 @@
 //! All settings, typed, and the only place that reads the environment.
 //!
-//! `defaults.toml` lists every key with its meaning and its default; [`load`] lays the file, the
+//! `defaults.toml` lists every key with its meaning and its default; [`mod@load`] lays the file, the
 //! environment and the flags over it, in that order, and reads the result into [`Config`].
 //! A key that does not exist is an error that names the nearest one.
 
@@ -26,7 +26,7 @@ pub struct Config {
     /// Where `/metrics` is served; `None`: nowhere.
     #[serde(deserialize_with = "values::optional")]
     pub metrics_listen: Option<SocketAddr>,
-    /// What is kept on this machine. Never empty: [`load`] fills in the default for this user.
+    /// What is kept on this machine. Never empty: [`mod@load`] fills in the default for this user.
     pub data_dir: PathBuf,
     /// Postgres.
     pub database: Database,
@@ -190,7 +190,7 @@ pub struct Graphql {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Worker {
-    /// Programs that run at the same time. Never 0: [`load`] fills in the number of processors.
+    /// Programs that run at the same time. Never 0: [`mod@load`] fills in the number of processors.
     pub slots: usize,
     /// How long a worker may be silent before its attempts go back to the queue.
     #[serde(deserialize_with = "values::duration")]
@@ -203,7 +203,7 @@ pub struct Worker {
     pub languages_dir: Option<PathBuf>,
     /// The languages to offer, by name; empty for all whose toolchain is there.
     pub languages: Vec<String>,
-    /// Where compiled programs are kept. Never empty: [`load`] fills in the default.
+    /// Where compiled programs are kept. Never empty: [`mod@load`] fills in the default.
     pub cache_dir: PathBuf,
     /// How large that may grow.
     #[serde(deserialize_with = "values::bytes")]

@@ -1,7 +1,7 @@
 //! Languages as data: what `languages/*.toml` say.
 //!
 //! - [`command`]: command lines with placeholders
-//! - [`file`]: reading and checking a file
+//! - [`mod@file`]: reading and checking a file
 //!
 //! The files of this project are built into the executable; an operator's directory can add to them
 //! or replace one by its name.

@@ -245,7 +245,7 @@ export type SubmitCodeInput = {
   source?: string | null | undefined;
   /** Either source or files. */
   files?: Array<SourceFileInput> | null | undefined;
-  /** Which of files is run or compiled first; default: the only one, else main.<extension>. */
+  /** Which of files is run or compiled first; default: the only one, else `main.<extension>`. */
   mainPath?: string | null | undefined;
   /** What the program reads from standard input. */
   stdin?: string | null | undefined;

@@ -39,7 +39,7 @@ pub struct SubmitCodeInput {
     source: Option<String>,
     /// Either source or files.
     files: Option<Vec<SourceFileInput>>,
-    /// Which of files is run or compiled first; default: the only one, else main.<extension>.
+    /// Which of files is run or compiled first; default: the only one, else `main.<extension>`.
     main_path: Option<String>,
     /// What the program reads from standard input.
     stdin: Option<String>,
