@@ -30,7 +30,7 @@ tests! {
         // set stays, and without CAP_DAC_OVERRIDE a copy-on-write mount is read-only.
         let mut command = Command::new("setpriv");
         command.args(["--bounding-set", "-all,+sys_admin,+setuid,+setgid,+sys_chroot", "--inh-caps", "-all"]);
-        command.arg(std::env::current_exe().unwrap()).args(["-interactive", "-user", "-nobody", "-a_copy_of_it"]).env(AGAIN, "1");
+        command.arg(std::env::current_exe().unwrap()).args(["--skip", "interactive", "--skip", "user::", "--skip", "nobody", "--skip", "a_copy_of_it"]).env(AGAIN, "1");
         assert!(command.status().unwrap().success());
     }
 }
