@@ -34,6 +34,14 @@ impl Kind {
 pub type Digest = [u8; 32];
 
 /// A secret that was just made: shown once, then forgotten.
+///
+/// Two secrets cannot be compared; only their digests can.
+///
+/// ```compile_fail
+/// use codecanvas::auth::secret::{Kind, Secret};
+/// let (one, other) = (Secret::random(Kind::Session), Secret::random(Kind::Session));
+/// let _ = one == other;
+/// ```
 #[derive(Clone)]
 pub struct Secret(String);
 

@@ -5,11 +5,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+use subtle::ConstantTimeEq as _;
 
 use crate::domain::units::Bytes;
 
-/// A value that is never printed: passwords, and URLs that hold one.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+/// A value that is never printed: passwords, and URLs that hold one. Comparing two takes as long whether
+/// they differ at the beginning or at the end.
+#[derive(Clone, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -17,6 +19,12 @@ impl Secret {
     /// The value itself, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 }
 
@@ -122,6 +130,15 @@ mod tests {
         assert_eq!(parse_bytes("77"), Ok(Bytes(77)));
         for wrong in ["", "2 GB", "GiB", "99999999999 GiB"] {
             assert!(parse_bytes(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_the_same_or_not() {
+        let secret = |text: &str| Secret::from(text.to_owned());
+        assert!(secret("hunter2") == secret("hunter2"));
+        for other in ["", "hunter", "hunter3", "hunter22"] {
+            assert!(secret("hunter2") != secret(other), "{other}");
         }
     }
 

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use sqlx::PgConnection;
-use subtle::ConstantTimeEq as _;
 
 use super::sessions::{self, Client, SignedIn};
 use super::{Error, Services};
 use crate::auth::password::NewPassword;
 use crate::auth::{Viewer, policy};
-use crate::config::{Accounts, Registration};
+use crate::config::{Accounts, Registration, Secret};
 use crate::domain::ids::UserId;
 use crate::domain::user::{DisplayName, SiteRole, User, Username};
 use crate::store;
@@ -89,10 +88,9 @@ fn check_invitation(accounts: &Accounts, code: Option<&str>) -> Result<(), Error
             Err(Error::forbidden("Registration is closed on this server. Please ask whoever runs it for an account."))
         }
         Registration::ByInvitation => {
-            let expected = accounts.invitation_code.as_ref().map_or("", |code| code.expose());
-            let is_right = bool::from(code.unwrap_or_default().as_bytes().ct_eq(expected.as_bytes()));
+            let given = code.filter(|code| !code.is_empty()).map(|code| Secret::from(code.to_owned()));
             // Without a code nobody gets in, not even whoever gives none.
-            if is_right && !expected.is_empty() {
+            if given.is_some() && given == accounts.invitation_code {
                 Ok(())
             } else {
                 Err(Error::invalid("invitationCode", "You need an invitation code to register here; this is none."))
