@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 
+use super::asker::Asking;
 use crate::auth::Viewer;
 use crate::domain::attempt::{Attempt, Step};
 use crate::domain::course::{Course, CourseRole, Feedback, Member};
@@ -13,20 +14,20 @@ use crate::domain::submission::{StoredFile, Submission};
 use crate::domain::user::User;
 use crate::service::{Error, Services, attempts, courses, feedback, people, submissions};
 
-/// Loads for one viewer.
+/// Loads for whoever asks.
 pub struct Batch {
     services: Arc<Services>,
-    viewer: Option<Viewer>,
+    asking: Arc<Asking>,
 }
 
 impl Batch {
-    /// Loads what this viewer may see.
-    pub const fn new(services: Arc<Services>, viewer: Option<Viewer>) -> Self {
-        Self { services, viewer }
+    /// Loads what whoever asks may see.
+    pub const fn new(services: Arc<Services>, asking: Arc<Asking>) -> Self {
+        Self { services, asking }
     }
 
     fn viewer(&self) -> Result<&Viewer, Error> {
-        self.viewer.as_ref().ok_or(Error::Unauthenticated)
+        self.asking.find_viewer().ok_or(Error::Unauthenticated)
     }
 }
 

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Request, SDLExportOptions, SchemaBuilder};
 
+use self::asker::Asking;
 use self::limit::ComplexityLimit;
 use self::loader::Batch;
 use self::mutation::Mutation;
@@ -67,7 +68,8 @@ pub fn sdl() -> String {
 impl Api {
     /// A request with what its resolvers ask the context for.
     pub fn context(&self, identity: &Identity, request: Request) -> Request {
-        let batch = Batch::new(Arc::clone(&self.services), identity.viewer.clone());
-        request.data(identity.clone()).data(DataLoader::new(batch, tokio::spawn))
+        let asking = Arc::new(Asking::new(identity.clone()));
+        let batch = Batch::new(Arc::clone(&self.services), Arc::clone(&asking));
+        request.data(asking).data(DataLoader::new(batch, tokio::spawn))
     }
 }

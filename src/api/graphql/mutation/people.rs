@@ -49,6 +49,7 @@ pub struct SessionPayload {
 
 impl SessionPayload {
     fn of(ctx: &Context<'_>, signed_in: SignedIn) -> Self {
+        ctx.go_on_as(signed_in.viewer());
         let lifetime = signed_in.session.expires_at - Utc::now();
         let cookie = ctx.data_unchecked::<SessionCookie>();
         ctx.append_http_header(SET_COOKIE, cookie.set(signed_in.secret.reveal(), lifetime.num_seconds()));
@@ -185,6 +186,7 @@ impl PeopleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new account.")] input: RegisterInput,
     ) -> Result<SessionPayload> {
+        ctx.check_first_sign_in()?;
         let input = people::Register {
             username: input.username,
             password: input.password,
@@ -198,6 +200,7 @@ impl PeopleMutation {
     /// A throw-away account with tight limits, where the operator allows guests; register turns it into a full
     /// one and keeps its history.
     async fn sign_in_as_guest(&self, ctx: &Context<'_>) -> Result<SessionPayload> {
+        ctx.check_first_sign_in()?;
         let signed_in = sessions::sign_in_as_guest(ctx.services(), ctx.client()).await?;
         Ok(SessionPayload::of(ctx, signed_in))
     }
@@ -208,6 +211,7 @@ impl PeopleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Name and password.")] input: SignInInput,
     ) -> Result<SessionPayload> {
+        ctx.check_first_sign_in()?;
         let signed_in = sessions::sign_in(ctx.services(), ctx.client(), &input.username, &input.password).await?;
         Ok(SessionPayload::of(ctx, signed_in))
     }
@@ -215,6 +219,9 @@ impl PeopleMutation {
     /// Ends the session in use.
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload> {
         let is_signed_out = sessions::sign_out(ctx.services(), ctx.viewer()?).await?;
+        if is_signed_out {
+            ctx.go_on_as_nobody();
+        }
         ctx.append_http_header(SET_COOKIE, ctx.data_unchecked::<SessionCookie>().clear());
         Ok(SignOutPayload { is_signed_out })
     }
@@ -279,6 +286,7 @@ impl PeopleMutation {
     ) -> Result<DeletePayload> {
         let viewer = ctx.viewer()?;
         people::delete_account(ctx.services(), viewer, &input.password).await?;
+        ctx.go_on_as_nobody();
         ctx.append_http_header(SET_COOKIE, ctx.data_unchecked::<SessionCookie>().clear());
         Ok(DeletePayload { deleted_id: viewer.user_id.into() })
     }
@@ -289,8 +297,9 @@ impl PeopleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who, and which role.")] input: SetUserRoleInput,
     ) -> Result<UserPayload> {
+        let viewer = ctx.viewer()?;
         let id = parse_id(&input.user_id, "user")?;
-        let user = admin::set_user_role(ctx.services(), ctx.viewer()?, id, input.role.into()).await?;
+        let user = admin::set_user_role(ctx.services(), viewer, id, input.role.into()).await?;
         Ok(UserPayload { user: user.into() })
     }
 
