@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use super::input::{NewSubmission, NewSubmissionInput, SubmissionBounds, check_limits};
-use super::{Error, Services, languages};
+use super::{Error, Services, courses, languages};
 use crate::auth::{Credential, Viewer, policy};
 use crate::config::Quota;
 use crate::domain::attempt::Attempt;
@@ -176,9 +176,12 @@ fn check_account(viewer: &Viewer) -> Result<(), Error> {
     }
 }
 
-async fn check_course(conn: &mut PgConnection, viewer: &Viewer, course: CourseId) -> Result<(), Error> {
-    let seat = store::submissions::find_seat(conn, viewer, course).await?.ok_or(Error::NotFound("course"))?;
-    if policy::may_submit_to_course(Some(seat.role), seat.is_archived) {
+async fn check_course(conn: &mut PgConnection, viewer: &Viewer, id: CourseId) -> Result<(), Error> {
+    let course = courses::get(conn, viewer, id).await?;
+    if course.viewer_role.is_none() {
+        return Err(Error::forbidden("Only members of a course can hand in there."));
+    }
+    if policy::may_submit_to_course(course.viewer_role, course.archived_at.is_some()) {
         Ok(())
     } else {
         Err(Error::conflict("This course is archived: nothing can be handed in any more."))
@@ -193,7 +196,7 @@ pub(super) async fn role_in(
 ) -> Result<Option<crate::domain::course::CourseRole>, Error> {
     match course {
         None => Ok(None),
-        Some(course) => Ok(store::submissions::find_seat(conn, viewer, course).await?.map(|seat| seat.role)),
+        Some(course) => Ok(store::courses::find_own_role(conn, viewer, course).await?.map(|(role, _)| role)),
     }
 }
 
@@ -265,13 +268,14 @@ pub async fn files_by_submissions(
     Ok(files)
 }
 
-/// The author's submission before this one, in the same course or outside any.
-pub async fn previous(
+/// By submission: the author's submission before it, in the same course or outside any.
+pub async fn previous_by_submissions(
     services: &Services,
     viewer: &Viewer,
-    submission: &Submission,
-) -> Result<Option<Submission>, Error> {
-    Ok(store::submissions::find_previous(&mut *services.connection().await?, viewer, submission).await?)
+    ids: &[SubmissionId],
+) -> Result<HashMap<SubmissionId, Submission>, Error> {
+    let previous = store::submissions::list_previous(&mut *services.connection().await?, viewer, ids).await?;
+    Ok(previous.into_iter().collect())
 }
 
 /// A page of submissions, newest first.

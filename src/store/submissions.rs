@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::auth::Viewer;
-use crate::domain::course::CourseRole;
 use crate::domain::ids::{AttemptId, CourseId, SubmissionId, UserId};
 use crate::domain::submission::{StoredFile, Submission};
 use crate::domain::verdict::{AttemptState, Verdict};
@@ -123,30 +122,6 @@ pub async fn lock(conn: &mut PgConnection, id: SubmissionId) -> sqlx::Result<()>
     Ok(())
 }
 
-/// What the viewer is in a course.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seat {
-    /// Their role.
-    pub role: CourseRole,
-    /// Whether nothing can be handed in any more.
-    pub is_archived: bool,
-}
-
-/// What the viewer is in a course. `None`: not in it, or it is not there.
-pub async fn find_seat(conn: &mut PgConnection, viewer: &Viewer, course: CourseId) -> sqlx::Result<Option<Seat>> {
-    sqlx::query_as!(
-        Seat,
-        r#"SELECT m.role AS "role: CourseRole", c.archived_at IS NOT NULL AS "is_archived!"
-         FROM course_members m
-         JOIN courses c ON c.id = m.course_id
-         WHERE m.course_id = $1 AND m.user_id = $2"#,
-        course.as_uuid(),
-        viewer.user_id.as_uuid(),
-    )
-    .fetch_optional(conn)
-    .await
-}
-
 /// Submissions by id, as far as the viewer may see them.
 pub async fn list_by_ids(
     conn: &mut PgConnection,
@@ -173,35 +148,59 @@ pub async fn list_by_ids(
     .await
 }
 
-/// The author's submission before this one, in the same course or outside any.
-pub async fn find_previous(
+/// For each of the submissions that the viewer may see: the author's submission before it, in the same
+/// course or outside any. Whoever may see the one may see the other.
+pub async fn list_previous(
     conn: &mut PgConnection,
     viewer: &Viewer,
-    submission: &Submission,
-) -> sqlx::Result<Option<Submission>> {
-    sqlx::query_as!(
-        Submission,
+    ids: &[SubmissionId],
+) -> sqlx::Result<Vec<(SubmissionId, Submission)>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
         r#"SELECT
-             s.id AS "id: SubmissionId", s.author_id AS "author_id: UserId", s.course_id AS "course_id: CourseId",
-             s.language, s.main_path, s.stdin, s.arguments, s.is_interactive, s.created_at,
-             s.counted_attempt_id AS "counted_attempt_id: AttemptId",
-             s.counted_state AS "counted_state: AttemptState", s.counted_verdict AS "counted_verdict: Verdict"
-         FROM submissions s
-         WHERE s.author_id = $1
-           AND s.id < $2
-           AND s.course_id IS NOT DISTINCT FROM $3
-           AND (s.author_id = $4 OR s.course_id IN (
-               SELECT m.course_id FROM course_members m WHERE m.user_id = $4 AND m.role <> 'STUDENT'
-           ))
-         ORDER BY s.id DESC
-         LIMIT 1"#,
-        submission.author_id.as_uuid(),
-        submission.id.as_uuid(),
-        submission.course_id.map(CourseId::as_uuid),
+             later.id AS "later_id!: SubmissionId",
+             s.id AS "id!: SubmissionId", s.author_id AS "author_id!: UserId", s.course_id AS "course_id?: CourseId",
+             s.language AS "language!", s.main_path AS "main_path!", s.stdin AS "stdin!", s.arguments AS "arguments!",
+             s.is_interactive AS "is_interactive!", s.created_at AS "created_at!",
+             s.counted_attempt_id AS "counted_attempt_id!: AttemptId",
+             s.counted_state AS "counted_state!: AttemptState", s.counted_verdict AS "counted_verdict?: Verdict"
+         FROM submissions later
+         CROSS JOIN LATERAL (
+             SELECT *
+             FROM submissions earlier
+             WHERE earlier.author_id = later.author_id
+               AND earlier.id < later.id
+               AND earlier.course_id IS NOT DISTINCT FROM later.course_id
+             ORDER BY earlier.id DESC
+             LIMIT 1
+         ) s
+         WHERE later.id = ANY ($1)
+           AND (later.author_id = $2 OR later.course_id IN (
+               SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
+           ))"#,
+        &ids,
         viewer.user_id.as_uuid(),
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    let previous = rows.into_iter().map(|row| {
+        let submission = Submission {
+            id: row.id,
+            author_id: row.author_id,
+            course_id: row.course_id,
+            language: row.language,
+            main_path: row.main_path,
+            stdin: row.stdin,
+            arguments: row.arguments,
+            is_interactive: row.is_interactive,
+            created_at: row.created_at,
+            counted_attempt_id: row.counted_attempt_id,
+            counted_state: row.counted_state,
+            counted_verdict: row.counted_verdict,
+        };
+        (row.later_id, submission)
+    });
+    Ok(previous.collect())
 }
 
 /// Files of those of the submissions that the viewer may see, in the order they were sent.

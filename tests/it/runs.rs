@@ -284,12 +284,14 @@ async fn one_knows_the_submission_before_and_what_has_changed_since() {
     let ada = shop.user("ada").await;
     let (first, _) = shop.submit(&ada, "echo 1\necho 2\n").await;
     let (second, _) = shop.submit(&ada, "echo 1\necho 3\n").await;
-    let previous = submissions::previous(&shop.services, &ada, &second).await.unwrap().unwrap();
-    assert_eq!(previous.id, first.id);
-    assert_eq!(submissions::previous(&shop.services, &ada, &first).await.unwrap(), None);
+    let ids = [first.id, second.id];
+    let previous = submissions::previous_by_submissions(&shop.services, &ada, &ids).await.unwrap();
+    assert_eq!(previous.len(), 1, "nothing is before the first");
+    assert_eq!(previous[&second.id].id, first.id);
     let diff = submissions::diff(&shop.services, &ada, first.id, second.id).await.unwrap();
     assert_eq!((diff.len(), diff[0].added_lines, diff[0].removed_lines), (1, 1, 1));
     let eve = shop.user("eve").await;
+    assert!(submissions::previous_by_submissions(&shop.services, &eve, &ids).await.unwrap().is_empty());
     let (hers, _) = shop.submit(&eve, "echo").await;
     assert_eq!(submissions::diff(&shop.services, &ada, hers.id, second.id).await.unwrap_err().code(), "NOT_FOUND");
 }

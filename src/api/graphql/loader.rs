@@ -82,6 +82,10 @@ of_parent!(
     AttemptsOf(SubmissionId), Vec<Attempt>, attempts::by_submissions
 );
 of_parent!(
+    /// The author's submission before a submission.
+    PreviousOf(SubmissionId), Submission, submissions::previous_by_submissions
+);
+of_parent!(
     /// The remarks on a submission, oldest first.
     FeedbackOf(SubmissionId), Vec<Feedback>, feedback::feedback_by_submissions
 );

@@ -8,7 +8,7 @@ use super::{Attempt, Course, Feedback, User};
 use crate::api::graphql::asker::Asker as _;
 use crate::api::graphql::connection::{PageArguments, PageInfo, count, list_cost, parse_id};
 use crate::api::graphql::enums::{AttemptState, Verdict};
-use crate::api::graphql::loader::{AttemptsOf, FeedbackOf, FilesOf};
+use crate::api::graphql::loader::{AttemptsOf, FeedbackOf, FilesOf, PreviousOf};
 use crate::api::graphql::scalar::{Base64, DateTime, Long};
 use crate::domain::submission;
 use crate::domain::submission::SubmissionScope;
@@ -87,10 +87,8 @@ impl Submission {
     }
 
     /// The author's submission before this one, in the same course (or outside any).
-    #[graphql(complexity = "list_cost(10, child_complexity)")]
     async fn previous(&self, ctx: &Context<'_>) -> Result<Option<Submission>> {
-        let previous = submissions::previous(ctx.services(), ctx.viewer()?, &self.row).await?;
-        Ok(previous.map(Into::into))
+        Ok(ctx.batch().load_one(PreviousOf(self.row.id)).await?.map(Into::into))
     }
 
     /// Unified diff per file from another submission that the viewer may read to this one.
