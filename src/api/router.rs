@@ -47,7 +47,8 @@ pub fn router(api: Arc<Api>) -> Router {
     router.layer(middleware::from_fn_with_state(Arc::clone(&api), observe)).with_state(api)
 }
 
-/// Off unless the operator names other sites. Those may use tokens; the cookie stays with our own pages.
+/// Off unless the operator names other sites. Those use tokens: as credentials are not allowed, browsers keep
+/// the cookie back.
 fn cors(config: &Config) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> =
         config.http.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect();

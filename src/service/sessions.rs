@@ -154,7 +154,11 @@ pub async fn recheck(services: &Services, viewer: &Viewer) -> Result<(), Error> 
         Credential::AccessToken(id) => store::tokens::find_role(&mut conn, id).await?,
         Credential::Operator => return Ok(()),
     };
-    if role.is_some_and(|role| role >= viewer.role) { Ok(()) } else { Err(Error::Unauthenticated) }
+    match role {
+        Some(role) if role >= viewer.role => Ok(()),
+        Some(_) => Err(Error::forbidden("Your role on this server has changed. Please subscribe again.")),
+        None => Err(Error::Unauthenticated),
+    }
 }
 
 /// Ends the viewer's session. `false` for an access token, which is revoked instead.

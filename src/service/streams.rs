@@ -9,13 +9,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::stream::{self, Stream};
-use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::logs::Read;
 use super::tails::Tail;
-use super::{Error, Services, sessions};
+use super::{Error, Services, courses, sessions};
 use crate::auth::Viewer;
 use crate::domain::attempt::{Activity, ActivityCursor};
 use crate::domain::event::{Event, EventCursor};
@@ -29,6 +29,8 @@ use crate::store::listen::Waker;
 const POLL: Duration = Duration::from_secs(10);
 /// How often the viewer's rights are checked even if nothing says that they changed.
 const RECHECK: Duration = Duration::from_secs(10);
+/// How far the clock of this process may be ahead of Postgres', which tells when a credential ends.
+const CLOCK_SKEW: Duration = Duration::from_millis(500);
 /// How long to wait for Postgres between two tries.
 const DATABASE_PAUSE: Duration = Duration::from_millis(250);
 /// How long to wait for the end of transactions that hold a feed back: at first, and at most.
@@ -49,7 +51,14 @@ struct Rights {
 impl Rights {
     fn new(services: Arc<Services>, viewer: Viewer) -> Self {
         let waker = services.hub.rights_of(viewer.user_id);
-        Self { services, viewer, waker, due: Instant::now() + RECHECK }
+        let due = Self::next_check(&viewer);
+        Self { services, viewer, waker, due }
+    }
+
+    /// Some time from now, or when the credential ends by its date, which nobody gives notice of.
+    fn next_check(viewer: &Viewer) -> Instant {
+        let left = viewer.expires_at.and_then(|end| (end - Utc::now()).to_std().ok());
+        Instant::now() + left.map_or(RECHECK, |left| RECHECK.min(left + CLOCK_SKEW))
     }
 
     /// Waits for something to happen. Answers whether there was a wake-up for it.
@@ -64,12 +73,11 @@ impl Rights {
         }
     }
 
-    /// Says that the check has been made; the next is some time away.
+    /// Whether a check is due; says that it has been made. A stream that never waits asks here alone.
     fn is_due(&mut self) -> bool {
-        let now = Instant::now();
-        let is_due = now >= self.due;
+        let is_due = self.waker.was_woken() || Instant::now() >= self.due;
         if is_due {
-            self.due = now + RECHECK;
+            self.due = Self::next_check(&self.viewer);
         }
         is_due
     }
@@ -203,18 +211,9 @@ pub async fn course_activity(
     course: CourseId,
     after: Option<ActivityCursor>,
 ) -> Result<impl Stream<Item = Result<Activity, Error>> + Send + 'static, Error> {
-    check_course(&mut *services.connection().await?, &viewer, course).await?;
+    courses::check_staff(&mut *services.connection().await?, &viewer, course).await?;
     let waker = services.hub.activity_of_course(course);
     activity(services, viewer, Feed::Course(course), waker, after).await
-}
-
-async fn check_course(conn: &mut PgConnection, viewer: &Viewer, course: CourseId) -> Result<(), Error> {
-    let seat = store::submissions::find_seat(conn, viewer, course).await?.ok_or(Error::NotFound("course"))?;
-    if crate::auth::policy::may_watch_course(Some(seat.role)) {
-        Ok(())
-    } else {
-        Err(Error::forbidden("Only its teachers and assistants can watch a course."))
-    }
 }
 
 async fn activity<K: std::hash::Hash + Eq + Copy + Send + 'static>(
@@ -266,7 +265,7 @@ impl<K: std::hash::Hash + Eq + Copy> ActivityStream<K> {
         }
         let mut conn = services.connection().await?;
         if is_due && let Feed::Course(course) = self.feed {
-            check_course(&mut conn, &viewer, course).await?;
+            courses::check_staff(&mut conn, &viewer, course).await?;
         }
         let page = store::activity::list_after(&mut conn, &viewer, self.feed, self.after, ROWS).await?;
         let is_empty = page.is_empty();

@@ -189,6 +189,15 @@ impl<K: Hash + Eq + Copy> Waker<K> {
 }
 
 impl<K: Hash + Eq + Copy> Waker<K> {
+    /// Whether there was a wake-up since the last call of this or of [`Self::wait`].
+    pub fn was_woken(&mut self) -> bool {
+        self.receiver.as_mut().is_some_and(|receiver| {
+            let is_woken = receiver.has_changed().unwrap_or(false);
+            receiver.mark_unchanged();
+            is_woken
+        })
+    }
+
     /// Forgets the wake-ups until now, since their cause will be read next. Answers with their number;
     /// it only grows while anybody waits for the same key.
     pub fn forget(&mut self) -> u64 {

@@ -21,7 +21,8 @@ impl Format {
         match self {
             Self::GraphQlResponse => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
-            Self::EventStream => "text/event-stream; charset=utf-8",
+            // UTF-8 always, and so without saying it (HTML standard, 9.2.5).
+            Self::EventStream => "text/event-stream",
         }
     }
 
