@@ -224,3 +224,52 @@ async fn a_database_that_is_gone_leaks_nothing() {
     assert!(["INTERNAL", "OVERLOADED"].contains(&refusal.code.as_str()), "{refusal:?}");
     assert!(!refusal.message.to_lowercase().contains("pool"), "{refusal:?}");
 }
+
+#[tokio::test]
+async fn what_is_read_of_a_sign_in_is_read_by_who_signs_in() {
+    let app = TestApp::start().await;
+    let ada = app.teacher("ada").await;
+    let course = ada.create_course("Intro").await;
+    let selection = "user { courses { id joinCode members { user { username } } } sessions { isCurrent } } token";
+    let sign_in = format!(
+        "mutation {{ signIn(input: {{ username: \"ada\", password: \"{PASSWORD}\" }}) {{ {selection} }}
+           updateProfile(input: {{ displayName: \"Ada\" }}) {{ user {{ username }} }} }}"
+    );
+    let answer = app.nobody().ask(&sign_in, Value::Null).await;
+    let members = json!([{ "user": { "username": "ada" } }]);
+    let user = &answer["signIn"]["user"];
+    assert_eq!(user["courses"], json!([{ "id": course["id"], "joinCode": course["joinCode"], "members": members }]));
+    assert_eq!(user["sessions"], json!([{ "isCurrent": true }, { "isCurrent": false }]));
+    assert_eq!(answer["updateProfile"]["user"]["username"], "ada", "what follows is asked by who signed in");
+    // Somebody else who signs in reads as themselves, not as who they were before.
+    let register =
+        format!("mutation {{ register(input: {{ username: \"bob\", password: \"{PASSWORD}\" }}) {{ {selection} }} }}");
+    let answer = ada.ask(&register, Value::Null).await;
+    assert_eq!(answer["register"]["user"], json!({ "courses": [], "sessions": [{ "isCurrent": true }] }));
+    let query = "mutation { signInAsGuest { user { courses { id } sessions { isCurrent } } } }";
+    let answer = app.nobody().ask(query, Value::Null).await;
+    assert_eq!(answer["signInAsGuest"]["user"]["sessions"], json!([{ "isCurrent": true }]));
+}
+
+#[tokio::test]
+async fn what_follows_a_sign_out_is_asked_by_nobody() {
+    let app = TestApp::start().await;
+    let delete = format!("deleteAccount(input: {{ password: \"{PASSWORD}\" }}) {{ deletedId }}");
+    for (name, leave) in [("ada", "signOut { isSignedOut }"), ("bob", &delete)] {
+        let person = app.teacher(name).await;
+        let query = format!("mutation {{ {leave} createCourse(input: {{ title: \"C\" }}) {{ course {{ id }} }} }}");
+        let answer = person.answer(&query, Value::Null).await;
+        assert_eq!(answer["errors"][0]["path"], json!(["createCourse"]), "{answer:#}");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{answer:#}");
+    }
+}
+
+#[tokio::test]
+async fn one_request_signs_in_once() {
+    let app = TestApp::start().await;
+    app.student("ada").await;
+    let sign_in = format!("signIn(input: {{ username: \"ada\", password: \"{PASSWORD}\" }}) {{ user {{ username }} }}");
+    let answer = app.nobody().answer(&format!("mutation {{ a: {sign_in} b: {sign_in} }}"), Value::Null).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "CONFLICT", "{answer:#}");
+    assert_eq!(answer["errors"][0]["path"], json!(["b"]));
+}

@@ -1,10 +1,8 @@
 //! Submissions, attempts and streams as clients see them, with a real worker.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::support::{Person, Socket, TestApp, statements, text, watch_statements};
+use crate::support::{Socket, TestApp, text};
 
 const SUBMIT: &str = "mutation($input: SubmitCodeInput!) { submitCode(input: $input) {
     submission { id language mainPath files { path text sizeBytes sha256 } author { username } attempt { id } }
@@ -196,113 +194,4 @@ async fn what_cannot_be_taken_is_refused_with_its_place_and_a_sentence() {
     assert_eq!(app.nobody().refused(read, json!({ "id": id })).await.code, "UNAUTHENTICATED");
     assert_eq!(ada.refused(read, json!({ "id": "att_00000000000000000000000000000000" })).await.code, "NOT_FOUND");
     worker.stop().await;
-}
-
-async fn hand_in(person: &Person, count: usize, course: Option<&str>) -> Vec<String> {
-    let mut ids = Vec::new();
-    for number in 0..count {
-        let input = json!({ "language": "bash", "source": format!("echo {number}"), "courseId": course });
-        let answer = person.ask(SUBMIT, json!({ "input": input })).await;
-        ids.push(text(&answer["submitCode"]["submission"]["id"]));
-    }
-    ids
-}
-
-#[tokio::test]
-async fn pages_follow_each_other_in_both_directions_while_new_rows_come_in() {
-    let app = TestApp::start_with(|config| config.quota.user.waiting = 100).await;
-    app.promise_bash().await;
-    let ada = app.student("ada").await;
-    let mut ids = hand_in(&ada, 7, None).await;
-    ids.reverse();
-    let page = async |arguments: &str| {
-        let query = format!(
-            "{{ viewer {{ submissions({arguments}) {{ edges {{ cursor node {{ id }} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }} }}"
-        );
-        let answer = ada.ask(&query, Value::Null).await["viewer"]["submissions"].take();
-        let found: Vec<_> = answer["edges"].as_array().unwrap().iter().map(|edge| text(&edge["node"]["id"])).collect();
-        (found, answer["pageInfo"].clone())
-    };
-    let (first, info) = page("first: 3").await;
-    assert_eq!(first, ids[..3]);
-    assert_eq!((&info["hasNextPage"], &info["hasPreviousPage"]), (&json!(true), &json!(false)));
-    hand_in(&ada, 2, None).await;
-    let (second, info) = page(&format!("first: 3, after: {}", info["endCursor"])).await;
-    assert_eq!(second, ids[3..6]);
-    let (third, info_of_third) = page(&format!("first: 3, after: {}", info["endCursor"])).await;
-    assert_eq!(third, ids[6..]);
-    assert_eq!(info_of_third["hasNextPage"], false);
-    let (back, _) = page(&format!("last: 2, before: {}", info_of_third["startCursor"])).await;
-    assert_eq!(back, ids[4..6]);
-    for wrong in ["first: 101", "first: -1", "first: 1, last: 1", "after: \"x\""] {
-        let refusal =
-            ada.refused(&format!("{{ viewer {{ submissions({wrong}) {{ totalCount }} }} }}"), Value::Null).await;
-        assert_eq!(refusal.code, "INVALID_INPUT", "{wrong}: {refusal:?}");
-    }
-    let nodes = ada
-        .ask("query($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }", json!({ "ids": [ids[0], "sub_0", ada.id] }))
-        .await;
-    assert_eq!(
-        nodes["nodes"],
-        json!([{ "id": ids[0], "__typename": "Submission" }, null, { "id": ada.id, "__typename": "User" }])
-    );
-}
-
-#[tokio::test]
-async fn a_page_takes_as_few_statements_for_a_hundred_as_for_one() {
-    watch_statements();
-    let app = TestApp::start_with(|config| {
-        config.quota.user.waiting = 1000;
-        config.quota.user.per_minute = 1000;
-    })
-    .await;
-    app.promise_bash().await;
-    let teacher = app.teacher("teacher").await;
-    let course =
-        teacher.ask("mutation { createCourse(input: { title: \"C\" }) { course { id joinCode } } }", Value::Null).await;
-    let (course, code) =
-        (text(&course["createCourse"]["course"]["id"]), text(&course["createCourse"]["course"]["joinCode"]));
-    for name in ["ada", "bob"] {
-        let student = app.student(name).await;
-        let join = "mutation($code: String!) { joinCourse(input: { joinCode: $code }) { course { id } } }";
-        student.ask(join, json!({ "code": code })).await;
-        hand_in(&student, 50, Some(&course)).await;
-    }
-    let query = "query($id: ID!, $first: Int!) { course(id: $id) { submissions(first: $first) { nodes {
-        id author { username } course { title } files { path } feedback { id }
-        attempt { state queuePosition requestedBy { id } steps { kind verdict } } } } } }";
-    let sent_for = async |first: i32| {
-        let before = statements();
-        let answer = teacher.ask(query, json!({ "id": course, "first": first })).await;
-        assert_eq!(answer["course"]["submissions"]["nodes"].as_array().unwrap().len(), usize::try_from(first).unwrap());
-        statements() - before
-    };
-    sent_for(1).await;
-    assert!(statements() > 0);
-    let (one, hundred) = (sent_for(1).await, sent_for(100).await);
-    // Loads that wait for more than a moment go in several batches, on a busy machine more than on an idle one.
-    assert!(hundred <= one + 30, "{one} statements for one submission, {hundred} for a hundred");
-}
-
-#[tokio::test]
-async fn streams_end_when_the_right_to_them_does() {
-    let app = TestApp::start().await;
-    app.promise_bash().await;
-    let ada = app.student("ada").await;
-    let answer = ada.ask(SUBMIT, json!({ "input": { "language": "bash", "source": "echo" } })).await;
-    let id = text(&answer["submitCode"]["attempt"]["id"]);
-    let mut socket = ada.socket().await;
-    socket.subscribe("events", EVENTS, json!({ "id": id })).await;
-    assert_eq!(socket.receive().await["payload"]["data"]["attemptEvents"]["state"], "QUEUED");
-    socket.subscribe("activity", "subscription { viewerActivity { state submission { id } } }", Value::Null).await;
-    ada.ask("mutation { signOut { isSignedOut } }", Value::Null).await;
-    let mut ended = Vec::new();
-    while ended.len() < 2 {
-        let message =
-            tokio::time::timeout(Duration::from_secs(10), socket.receive()).await.expect("the streams end in seconds");
-        if message["type"] == "error" {
-            assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED", "{message}");
-            ended.push(text(&message["id"]));
-        }
-    }
 }

@@ -3,11 +3,17 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the database and start the executable")]
 #![allow(missing_docs, reason = "tests are sentences")]
 
+mod api_authorisation;
 mod api_export;
+mod api_hostile;
 mod api_http;
+mod api_lost_rights;
 mod api_pages;
+mod api_relay;
 mod api_runs;
 mod api_schema;
+mod api_security;
+mod api_statements;
 mod api_websocket;
 mod attacks;
 mod cli_backup;

@@ -12,12 +12,13 @@ use codecanvas::lifecycle::Shutdown;
 use codecanvas::service::{self, Services, Settings};
 use codecanvas::store::schema;
 use codecanvas::worker;
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Socket, TestDatabase, database, executable, workshop};
+use super::{EventStream, Socket, TestDatabase, database, executable, workshop};
 
 /// A running api process, but for the process.
 pub struct TestApp {
@@ -180,12 +181,8 @@ pub struct Person {
 impl Person {
     /// The whole answer to an operation.
     pub async fn answer(&self, query: &str, variables: Value) -> Value {
-        let mut request = self.http.post(format!("http://{}/graphql", self.app));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
         let body = json!({ "query": query, "variables": variables });
-        request.json(&body).send().await.unwrap().json().await.unwrap()
+        self.request().json(&body).send().await.unwrap().json().await.unwrap()
     }
 
     /// The data of an operation that succeeds.
@@ -204,6 +201,32 @@ impl Person {
             path: error["extensions"]["path"].as_str().map(str::to_owned),
             message: text(&error["message"]),
         }
+    }
+
+    /// A new course of theirs: its `id` and `joinCode`.
+    pub async fn create_course(&self, title: &str) -> Value {
+        let query = "mutation($input: CreateCourseInput!) { createCourse(input: $input) { course { id joinCode } } }";
+        self.ask(query, json!({ "input": { "title": title } })).await["createCourse"]["course"].take()
+    }
+
+    /// Joins the course that has this code.
+    pub async fn join_course(&self, code: &Value) {
+        let query = "mutation($code: String!) { joinCourse(input: { joinCode: $code }) { course { id } } }";
+        self.ask(query, json!({ "code": code })).await;
+    }
+
+    /// A request of theirs, without its query.
+    pub fn request(&self) -> RequestBuilder {
+        let request = self.http.post(format!("http://{}/graphql", self.app));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// An operation as an event stream.
+    pub async fn event_stream(&self, query: &str, variables: Value) -> EventStream {
+        EventStream::open(self.request().json(&json!({ "query": query, "variables": variables }))).await
     }
 
     /// A WebSocket on which this person has been acknowledged.

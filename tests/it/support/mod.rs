@@ -9,6 +9,7 @@
 mod app;
 mod database;
 pub mod desk;
+mod event_stream;
 pub mod service;
 mod socket;
 mod statements;
@@ -16,8 +17,9 @@ pub mod workshop;
 
 use std::path::PathBuf;
 
-pub use self::app::{PASSWORD, Person, TestApp, client, text};
+pub use self::app::{AppWorker, PASSWORD, Person, TestApp, client, text};
 pub use self::database::{TestDatabase, database, empty_database, settings};
+pub use self::event_stream::EventStream;
 pub use self::socket::Socket;
 pub use self::statements::{statements, watch_statements};
 

@@ -71,6 +71,24 @@ impl Socket {
         }
     }
 
+    /// Sends whatever it is; `false` where the server has hung up.
+    pub async fn offer(&mut self, message: Message) -> bool {
+        self.0.send(message).await.is_ok()
+    }
+
+    /// The next message; else how it ended: the code of the server's goodbye, `None` where it was not heard.
+    pub async fn receive_or_goodbye(&mut self) -> Result<Value, Option<u16>> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("the server is silent") {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code.into())),
+                // Whoever hangs up while more comes in is reset by the kernel.
+                Some(Ok(Message::Binary(_) | Message::Frame(_)) | Err(_)) | None => return Err(None),
+            }
+        }
+    }
+
     /// The code and reason with which the server ends the connection; messages before it are dropped.
     pub async fn closed(mut self) -> (u16, String) {
         loop {
