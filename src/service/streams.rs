@@ -36,9 +36,8 @@ const DATABASE_PAUSE: Duration = Duration::from_millis(250);
 /// How long to wait for the end of transactions that hold a feed back: at first, and at most.
 const HELD_BACK_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_HELD_BACK_PAUSE: Duration = Duration::from_millis(500);
-/// How many rows are read at once.
-pub(super) const PAGE: usize = 64;
-const ROWS: i64 = 64;
+/// How many rows of a feed are read at once.
+const PAGE: i64 = 64;
 
 /// The viewer of a stream, and whether they still are.
 struct Rights {
@@ -267,7 +266,7 @@ impl<K: std::hash::Hash + Eq + Copy> ActivityStream<K> {
         if is_due && let Feed::Course(course) = self.feed {
             courses::check_staff(&mut conn, &viewer, course).await?;
         }
-        let page = store::activity::list_after(&mut conn, &viewer, self.feed, self.after, ROWS).await?;
+        let page = store::activity::list_after(&mut conn, &viewer, self.feed, self.after, PAGE).await?;
         let is_empty = page.is_empty();
         self.buffer.extend(page);
         Ok(is_empty && store::activity::is_held_back(&mut conn, self.feed, self.after).await?)

@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use chrono::Utc;
 
 use super::logs::{self, Read};
-use super::streams::PAGE;
 use super::{Error, Services};
 use crate::auth::Viewer;
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::AttemptId;
 use crate::store::events::ReadableAttempt;
 
+/// How many events are read at once.
+const PAGE: usize = 64;
 /// How many events are kept of an attempt, and how many bytes of output.
 const MOST_EVENTS: usize = 256;
 const MOST_BYTES: usize = 256 * 1024;

@@ -18,8 +18,9 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio_util::sync::CancellationToken;
 
+use super::answer;
+use super::execution::execute;
 use super::operation::Operation;
-use super::{answer, http};
 use crate::api::Api;
 use crate::api::graphql::resume::{LastCursor, ResumeAfter};
 use crate::api::identity::{Holder, Identity};
@@ -79,7 +80,7 @@ fn answers(
         return api.schema.execute_stream(request).map(answer::finish).boxed();
     }
     let (api, identity) = (Arc::clone(api), identity.clone());
-    stream::once(async move { http::execute(&api, &identity, operation).await }).boxed()
+    stream::once(async move { execute(&api, &identity, operation).await }).boxed()
 }
 
 /// The events of one response.

@@ -6,7 +6,6 @@
 //! never was GraphQL.
 
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +17,9 @@ use axum::extract::{ConnectInfo, FromRequestParts, State, WebSocketUpgrade};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, UPGRADE, VARY, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
 
 use super::answer::{self, code};
+use super::execution::execute;
 use super::negotiate::{self, Format};
 use super::operation::{Operation, Parameters};
 use super::{event_stream, websocket};
@@ -203,15 +202,6 @@ async fn read_body(api: &Api, body: Body) -> Result<axum::body::Bytes, Refused> 
             let message = "The request did not arrive in time.";
             Err(Refused::new(StatusCode::REQUEST_TIMEOUT, code::INVALID_INPUT, message))
         }
-    }
-}
-
-/// Executes a query or mutation. A panic is our fault: the client gets INTERNAL, the log the rest.
-pub async fn execute(api: &Arc<Api>, identity: &Identity, operation: Operation) -> Answer {
-    let request = api.context(identity, operation.request);
-    match AssertUnwindSafe(api.schema.execute(request)).catch_unwind().await {
-        Ok(answer) => answer::finish(answer),
-        Err(_) => answer::broken(),
     }
 }
 

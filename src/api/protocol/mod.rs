@@ -8,12 +8,14 @@
 //! - [`event_stream`]: the protocol graphql-sse
 //! - [`negotiate`]: Accept and Content-Type
 //! - [`operation`]: from parameters to something that can be executed
+//! - [`execution`]: its execution
 //! - [`document`]: how large a query may be
 //! - [`answer`]: errors with stable codes
 
 pub mod answer;
 pub mod document;
 pub mod event_stream;
+pub mod execution;
 pub mod http;
 pub mod negotiate;
 pub mod operation;

@@ -16,8 +16,9 @@ use super::message::{Close, ServerMessage};
 use crate::api::Api;
 use crate::api::credential::Credential;
 use crate::api::identity::Identity;
+use crate::api::protocol::answer;
+use crate::api::protocol::execution::execute;
 use crate::api::protocol::operation::{Operation, Parameters};
-use crate::api::protocol::{answer, http};
 use crate::service::sessions::Client;
 
 /// What runs under an id. The number tells it from an earlier operation under the same id.
@@ -119,7 +120,7 @@ impl Task {
         if operation.kind == OperationType::Subscription {
             return self.subscribe(&identity, operation).await;
         }
-        let answer = http::execute(&self.api, &identity, operation).await;
+        let answer = execute(&self.api, &identity, operation).await;
         if answer::is_request_error(&answer) {
             self.fail(answer).await;
         } else {
