@@ -37,7 +37,7 @@ doctor: build ## say which protections hold on this host, and what is missing
 ##@ Work on it
 
 .PHONY: test
-test: setup-test checks web-test rust-test conformance e2e test-cgroup2 test-examples test-deploy ## everything that is checked
+test: setup-test checks web-test rust-test conformance fuzz-api e2e test-cgroup2 test-examples test-deploy ## everything that is checked
 	@echo "make test: all passed"
 
 .PHONY: setup-test
@@ -71,7 +71,7 @@ web-test: web ## lints, unit tests and size of the app
 	cd web && npm run check --silent && npm test --silent && npm run size --silent
 
 # Toolchains are warmed up once for all tests.
-conformance e2e demo: export CODECANVAS_WORKER_CACHE_DIR = $(CURDIR)/target/tmp/executor
+conformance fuzz-api e2e demo: export CODECANVAS_WORKER_CACHE_DIR = $(CURDIR)/target/tmp/executor
 
 .PHONY: e2e
 e2e: web ## the app in Chromium against the real service
@@ -82,6 +82,13 @@ e2e: web ## the app in Chromium against the real service
 conformance: ## protocol audits by the reference clients
 	cargo build --bin codecanvas
 	cd tests/conformance && npm test --silent
+
+.PHONY: fuzz-api
+fuzz-api: export CODECANVAS_WORKER_LANGUAGES = bash
+fuzz-api: export CODECANVAS_QUOTA_ADMIN_PER_MINUTE = 1000000
+fuzz-api: ## every query and mutation with made-up arguments, against the real service
+	cargo build --bin codecanvas
+	scripts/with-service target/debug/codecanvas tests/fuzz-api/run
 
 .PHONY: test-cgroup2
 test-cgroup2: ## limits under control groups version 2, in a small virtual machine

@@ -273,3 +273,26 @@ async fn one_request_signs_in_once() {
     assert_eq!(answer["errors"][0]["extensions"]["code"], "CONFLICT", "{answer:#}");
     assert_eq!(answer["errors"][0]["path"], json!(["b"]));
 }
+
+#[tokio::test]
+async fn an_event_stream_is_what_its_protocol_and_browsers_demand() {
+    let app = TestApp::start().await;
+    let ada = app.student("ada").await;
+    let mut stream = ada.event_stream("{ viewer { username } }", Value::Null).await;
+    // Without parameters: it is UTF-8 by definition.
+    for (name, value) in
+        [("content-type", "text/event-stream"), ("cache-control", "no-store"), ("x-accel-buffering", "no")]
+    {
+        assert_eq!(stream.headers()[name], value, "{name}");
+    }
+    let event = stream.next().await.unwrap();
+    assert_eq!((event.kind.as_str(), &event.data["data"]["viewer"]["username"]), ("next", &json!("ada")));
+    let end = stream.next().await.unwrap();
+    assert_eq!((end.kind.as_str(), end.data), ("complete", Value::Null));
+    assert_eq!(stream.next().await, None);
+    // What is wrong with the document is told in the stream: an EventSource reads nothing else.
+    let mut stream = ada.event_stream("{ nothing }", Value::Null).await;
+    let event = stream.next().await.unwrap();
+    assert_eq!(event.data["errors"][0]["extensions"]["code"], "INVALID_INPUT");
+    assert_eq!(stream.next().await.unwrap().kind, "complete");
+}
