@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::course::Member;
-use super::ids::SubmissionId;
+use super::ids::{SubmissionId, UserId};
 use super::verdict::Verdict;
 
 /// How a student fares in a course.
@@ -36,10 +36,24 @@ pub struct CourseStatistics {
     pub by_language: Vec<(String, i64)>,
     /// Equal periods that cover the range, oldest first, empty ones included.
     pub over_time: Vec<TimeBucket>,
+    /// Each of those people, most runs first.
+    pub by_student: Vec<StudentCount>,
+}
+
+/// Counts of one student.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StudentCount {
+    /// Who it is.
+    pub user_id: UserId,
+    /// How much they handed in.
+    pub submissions: i64,
+    /// Which of them was the first that ended well, from 1; what was cancelled or failed by our fault does
+    /// not count. `None`: none has ended well.
+    pub until_ok: Option<i64>,
 }
 
 /// Counts of one period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeBucket {
     /// When the period starts; it ends where the next one starts.
     pub starts_at: DateTime<Utc>,
@@ -47,6 +61,8 @@ pub struct TimeBucket {
     pub submissions: i64,
     /// How much of it ended well.
     pub ok: i64,
+    /// How it ended, most frequent first; what has not ended is left out.
+    pub by_verdict: Vec<(Verdict, i64)>,
 }
 
 /// Equal periods that cover a range of time, at most [`Periods::MOST`] of them, whose borders are

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, query};
 use crate::auth::Viewer;
 use crate::domain::course::{CourseRole, Member};
 use crate::domain::ids::{CourseId, SubmissionId, UserId};
-use crate::domain::statistics::{CourseStatistics, Periods, RosterRow, TimeBucket};
+use crate::domain::statistics::{CourseStatistics, Periods, RosterRow, StudentCount, TimeBucket};
 use crate::domain::verdict::Verdict;
 
 /// A row per student of a course, by name. Empty for who does not teach or assist there.
@@ -104,6 +104,9 @@ pub async fn count(
                 submissions.counted_verdict AS verdict,
                 submissions.author_id,
                 date_bin($5, submissions.created_at, $6) AS starts_at,
+                -- As in the roster: what somebody stopped and what failed by our fault is no attempt.
+                1 + count(*) FILTER (WHERE submissions.counted_verdict NOT IN ('OK', 'CANCELLED', 'SYSTEM_ERROR'))
+                    OVER (PARTITION BY submissions.author_id ORDER BY submissions.id) AS nth,
                 EXISTS (
                     SELECT
                     FROM course_members AS staff
@@ -119,17 +122,19 @@ pub async fn count(
                 AND (submissions.author_id = $1 OR own.role IN ('TEACHER', 'ASSISTANT'))
         )
         SELECT
-            -- Which columns a row is not about, a bit each: language 4, verdict 2, period 1.
-            GROUPING(language, verdict, starts_at) AS "set!",
+            -- Which columns a row is not about, a bit each: language 8, verdict 4, period 2, author 1.
+            GROUPING(language, verdict, starts_at, author_id) AS "set!",
             language AS "language?",
             verdict AS "verdict?: Verdict",
             starts_at AS "starts_at?",
+            author_id AS "author_id?: UserId",
             count(*) AS "submissions!",
             count(*) FILTER (WHERE verdict = 'OK') AS "ok!",
-            count(DISTINCT author_id) FILTER (WHERE NOT is_by_staff) AS "students!"
+            count(DISTINCT author_id) FILTER (WHERE NOT is_by_staff) AS "students!",
+            min(nth) FILTER (WHERE verdict = 'OK') AS "until_ok?"
         FROM counted
-        GROUP BY GROUPING SETS ((), (language), (verdict), (starts_at))
-        ORDER BY count(*) DESC, language, verdict
+        GROUP BY GROUPING SETS ((), (language), (verdict), (starts_at), (starts_at, verdict), (author_id))
+        ORDER BY count(*) DESC, language, verdict, author_id
         "#,
         viewer.user_id as UserId,
         course as CourseId,
@@ -143,25 +148,31 @@ pub async fn count(
 
     let mut statistics = CourseStatistics {
         over_time: (0..periods.count)
-            .map(|index| TimeBucket { starts_at: periods.start(index), submissions: 0, ok: 0 })
+            .map(|index| TimeBucket { starts_at: periods.start(index), submissions: 0, ok: 0, by_verdict: Vec::new() })
             .collect(),
         ..CourseStatistics::default()
     };
     for row in rows {
-        match (row.set, row.language, row.verdict, row.starts_at) {
-            (7, ..) => {
+        let over_time = &mut statistics.over_time;
+        let period = row.starts_at.and_then(|at| over_time.binary_search_by_key(&at, |bucket| bucket.starts_at).ok());
+        match (row.set, row.language, row.verdict, period, row.author_id) {
+            (15, ..) => {
                 statistics.submissions = row.submissions;
                 statistics.active_students = row.students;
             }
-            (_, Some(language), ..) => statistics.by_language.push((language, row.submissions)),
-            (_, _, Some(verdict), _) => statistics.by_verdict.push((verdict, row.submissions)),
-            (_, _, _, Some(starts_at)) => {
-                if let Ok(index) = statistics.over_time.binary_search_by_key(&starts_at, |bucket| bucket.starts_at) {
-                    statistics.over_time[index] = TimeBucket { starts_at, submissions: row.submissions, ok: row.ok };
-                }
+            (7, Some(language), ..) => statistics.by_language.push((language, row.submissions)),
+            (11, _, Some(verdict), ..) => statistics.by_verdict.push((verdict, row.submissions)),
+            (13, _, _, Some(period), _) => {
+                over_time[period].submissions = row.submissions;
+                over_time[period].ok = row.ok;
             }
-            // What has no verdict yet.
-            (_, None, None, None) => {}
+            (9, _, Some(verdict), Some(period), _) => over_time[period].by_verdict.push((verdict, row.submissions)),
+            (14, _, _, _, Some(user_id)) if row.students > 0 => {
+                let (submissions, until_ok) = (row.submissions, row.until_ok);
+                statistics.by_student.push(StudentCount { user_id, submissions, until_ok });
+            }
+            // Teachers, assistants, and what has no verdict yet.
+            _ => {}
         }
     }
     Ok(statistics)

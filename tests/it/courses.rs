@@ -8,6 +8,7 @@ use chrono::{TimeDelta, Utc};
 use codecanvas::auth::Viewer;
 use codecanvas::domain::course::{Course, CourseRole};
 use codecanvas::domain::ids::{CourseId, SubmissionId, UserId};
+use codecanvas::domain::statistics::CourseStatistics;
 use codecanvas::domain::user::SiteRole;
 use codecanvas::domain::verdict::Verdict;
 use codecanvas::service::courses::UpdateCourse;
@@ -247,6 +248,8 @@ async fn statistics_count_what_was_handed_in_within_the_range() {
     hand_in(&bob, Some(Verdict::RuntimeError), "python3", 125).await;
     hand_in(&teacher, Some(Verdict::Ok), "python3", 6).await;
     hand_in(&bob, None, "rust", 0).await;
+    hand_in(&bob, Some(Verdict::RuntimeError), "go", 620).await;
+    hand_in(&bob, Some(Verdict::Cancelled), "go", 610).await;
     hand_in(&bob, Some(Verdict::Ok), "go", 600).await;
     desk.submission(&HandedIn::by(&ada, None)).await;
 
@@ -262,6 +265,17 @@ async fn statistics_count_what_was_handed_in_within_the_range() {
     assert_eq!(all.over_time.iter().map(|bucket| bucket.ok).sum::<i64>(), 3);
     assert!(all.over_time.len() >= 48 && all.over_time[0].starts_at <= since);
     assert!(all.over_time.windows(2).all(|pair| pair[1].starts_at - pair[0].starts_at == TimeDelta::minutes(5)));
+    let ended: i64 = all.over_time.iter().flat_map(|bucket| &bucket.by_verdict).map(|(_, count)| count).sum();
+    assert_eq!(ended, 4, "what has not ended is left out");
+
+    // Which run was the first that ended well: nobody's failures count for somebody else.
+    let until_ok = |counts: CourseStatistics| {
+        let students = counts.by_student.into_iter();
+        students.map(|of| (of.user_id, of.submissions, of.until_ok)).collect::<Vec<_>>()
+    };
+    assert_eq!(until_ok(all), [(ada.user_id, 2, Some(1)), (bob.user_id, 2, None)]);
+    let day = count(&teacher, Some(now - TimeDelta::days(1)), None).await.unwrap();
+    assert_eq!(until_ok(day), [(bob.user_id, 5, Some(2)), (ada.user_id, 2, Some(1))]);
 
     // Students count their own; nothing is nothing, and still has its periods.
     let own = count(&ada, Some(since), None).await.unwrap();

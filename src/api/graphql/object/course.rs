@@ -10,7 +10,7 @@ use crate::api::graphql::loader::MembersOf;
 use crate::api::graphql::scalar::DateTime;
 use crate::domain::ids::{SubmissionId, UserId};
 use crate::domain::submission::SubmissionScope;
-use crate::domain::{course, statistics};
+use crate::domain::{course, statistics, verdict};
 use crate::service::{self, Error};
 
 /// A course with its members and what they handed in.
@@ -176,6 +176,29 @@ pub struct CourseStatistics {
     by_language: Vec<LanguageCount>,
     /// Equal periods that cover the range asked for, empty ones included.
     over_time: Vec<TimeBucket>,
+    /// Each student who handed something in, most runs first.
+    by_student: Vec<StudentCount>,
+}
+
+/// Counts of one student.
+#[derive(Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct StudentCount {
+    #[graphql(skip)]
+    user_key: UserId,
+    /// How much they handed in.
+    submissions: i32,
+    /// Which of their submissions was the first that ended well, from 1; null while none has. Cancelled
+    /// submissions and system errors do not count.
+    until_ok: Option<i32>,
+}
+
+#[ComplexObject]
+impl StudentCount {
+    /// Who it is.
+    async fn user(&self, ctx: &Context<'_>) -> Result<User> {
+        Ok(ctx.batch().load_one(self.user_key).await?.ok_or(Error::NotFound("user"))?.into())
+    }
 }
 
 /// How often something ended in one way.
@@ -205,25 +228,41 @@ pub struct TimeBucket {
     submissions: i32,
     /// How much of it ended well.
     ok: i32,
+    /// How it ended, most frequent first.
+    by_verdict: Vec<VerdictCount>,
+}
+
+impl From<statistics::StudentCount> for StudentCount {
+    fn from(of: statistics::StudentCount) -> Self {
+        Self { user_key: of.user_id, submissions: count(of.submissions), until_ok: of.until_ok.map(count) }
+    }
+}
+
+impl From<statistics::TimeBucket> for TimeBucket {
+    fn from(bucket: statistics::TimeBucket) -> Self {
+        Self {
+            starts_at: bucket.starts_at.into(),
+            submissions: count(bucket.submissions),
+            ok: count(bucket.ok),
+            by_verdict: verdict_counts(bucket.by_verdict),
+        }
+    }
+}
+
+fn verdict_counts(counts: Vec<(verdict::Verdict, i64)>) -> Vec<VerdictCount> {
+    counts.into_iter().map(|(verdict, n)| VerdictCount { verdict: verdict.into(), count: count(n) }).collect()
 }
 
 impl From<statistics::CourseStatistics> for CourseStatistics {
     fn from(counts: statistics::CourseStatistics) -> Self {
-        let by_verdict = counts.by_verdict.into_iter();
         let by_language = counts.by_language.into_iter();
-        let over_time = counts.over_time.into_iter();
         Self {
             submissions: count(counts.submissions),
             active_students: count(counts.active_students),
-            by_verdict: by_verdict.map(|(v, n)| VerdictCount { verdict: v.into(), count: count(n) }).collect(),
+            by_verdict: verdict_counts(counts.by_verdict),
             by_language: by_language.map(|(language, n)| LanguageCount { language, count: count(n) }).collect(),
-            over_time: over_time
-                .map(|bucket| TimeBucket {
-                    starts_at: bucket.starts_at.into(),
-                    submissions: count(bucket.submissions),
-                    ok: count(bucket.ok),
-                })
-                .collect(),
+            over_time: counts.over_time.into_iter().map(Into::into).collect(),
+            by_student: counts.by_student.into_iter().map(Into::into).collect(),
         }
     }
 }
