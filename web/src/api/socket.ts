@@ -1,30 +1,19 @@
-// Subscriptions over graphql-transport-ws. The library would start a broken subscription again from
-// where it began; `follow` starts it behind the last cursor instead, and says when it is waiting.
-import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
-import { stringifyDocument } from '@urql/core'
+// Subscriptions over graphql-transport-ws: one WebSocket for all of them.
 import { createClient } from 'graphql-ws'
 import { type Refusal, refusalFrom } from './refusal'
+import type { Request, Sink, Transport } from './transport'
 
-/** `waiting`: the connection is lost and will be tried again. */
-export type Link = 'connecting' | 'live' | 'waiting'
-
-export interface Follower<Data, Variables> {
-  /** Asked before each attempt to connect, so that a new one goes on behind the last event. */
-  variables: () => Variables
-  next: (data: Data) => void
-  link: (link: Link) => void
-  /** The stream has ended: as it should, or by a refusal. */
-  end: (refusal: Refusal | null) => void
-}
-
-const firstRetryMs = 250
-const longestRetryMs = 5_000
 const pongWithinMs = 5_000
+/** A network may swallow the attempt without a word. */
+const openWithinMs = 6_000
 
 let socket: WebSocket | undefined
 const connected = new Set<() => void>()
 let isOpen = false
+let hasWorked = false
+let failures = 0
 let pongTimer: ReturnType<typeof setTimeout> | undefined
+let openTimer: ReturnType<typeof setTimeout> | undefined
 
 const client = createClient({
   url: () => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
@@ -33,11 +22,17 @@ const client = createClient({
   // A connection that died without a word is noticed by a ping that nobody answers.
   keepAlive: 10_000,
   on: {
+    connecting: () => {
+      openTimer = setTimeout(() => client.terminate(), openWithinMs)
+    },
     opened: (opened) => {
       socket = opened instanceof WebSocket ? opened : undefined
     },
     connected: () => {
+      clearTimeout(openTimer)
       isOpen = true
+      hasWorked = true
+      failures = 0
       for (const tell of connected) tell()
     },
     ping: (isReceived) => {
@@ -48,16 +43,13 @@ const client = createClient({
       if (isReceived) clearTimeout(pongTimer)
     },
     closed: () => {
+      if (!isOpen) failures += 1
       isOpen = false
       clearTimeout(pongTimer)
+      clearTimeout(openTimer)
     },
   },
 })
-
-/** The session cookie has changed: every subscription connects again as the new person. */
-export function reconnect(): void {
-  client.terminate()
-}
 
 /** The errors of an `error` message; null where the connection is what broke. */
 function refusalIn(cause: unknown): Refusal | null {
@@ -71,58 +63,33 @@ function refusalIn(cause: unknown): Refusal | null {
   )
 }
 
-/** Follows a subscription until it ends; the returned function stops it. */
-export function follow<Data, Variables extends Record<string, unknown>>(
-  document: TypedDocumentNode<Data, Variables>,
-  follower: Follower<Data, Variables>,
-): () => void {
-  const query = stringifyDocument(document)
-  let stop = () => {}
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let retryMs = firstRetryMs
-  let isStopped = false
-
-  const live = () => follower.link('live')
-
-  function end(refusal: Refusal | null) {
-    isStopped = true
-    connected.delete(live)
-    follower.end(refusal)
-  }
-
-  function connect() {
-    follower.link(isOpen ? 'live' : 'connecting')
-    stop = client.subscribe<Data>(
-      { query, variables: follower.variables() },
+export const webSocket: Transport = {
+  open: <Data>(request: Request, sink: Sink<Data>) => {
+    connected.add(sink.live)
+    const stop = client.subscribe<Data>(
+      { ...request },
       {
-        next: (message) => {
-          if (isStopped) return
-          const error = message.errors?.[0]
-          if (error) return end(refusalFrom(error.message, error.extensions ?? {}))
-          retryMs = firstRetryMs
-          if (message.data) follower.next(message.data)
-        },
+        next: ({ data, errors }) =>
+          sink.next({ data: data ?? null, ...(errors ? { errors } : {}) }),
         error: (cause) => {
-          if (isStopped) return
+          connected.delete(sink.live)
           const refusal = refusalIn(cause)
-          if (refusal) return end(refusal)
-          follower.link('waiting')
-          timer = setTimeout(connect, retryMs)
-          retryMs = Math.min(retryMs * 2, longestRetryMs)
+          if (refusal) sink.refused(refusal)
+          else sink.broken()
         },
         complete: () => {
-          if (!isStopped) end(null)
+          connected.delete(sink.live)
+          sink.complete()
         },
       },
     )
-  }
-
-  connected.add(live)
-  connect()
-  return () => {
-    isStopped = true
-    connected.delete(live)
-    clearTimeout(timer)
-    stop()
-  }
+    return () => {
+      connected.delete(sink.live)
+      stop()
+    }
+  },
+  isOpen: () => isOpen,
+  failures: () => failures,
+  hasWorked: () => hasWorked,
+  restart: () => client.terminate(),
 }

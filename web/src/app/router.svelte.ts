@@ -7,12 +7,19 @@ class Router {
   readonly query = $derived(this.#url.searchParams)
   readonly address = $derived(this.#url.pathname + this.#url.search)
 
+  /** Whether the page that is shown is another one than the one that was loaded. */
+  hasMoved = false
+
   constructor() {
-    addEventListener('popstate', () => (this.#url = new URL(location.href)))
+    addEventListener('popstate', () => {
+      this.hasMoved = true
+      this.#url = new URL(location.href)
+    })
   }
 
   go(address: string): void {
     history.pushState(null, '', address)
+    this.hasMoved = true
     this.#url = new URL(location.href)
     scrollTo(0, 0)
   }

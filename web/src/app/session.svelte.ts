@@ -16,7 +16,8 @@ import {
 } from '../api/generated'
 import { pick } from '../api/loaded.svelte'
 import type { Refusal, Result } from '../api/refusal'
-import { reconnect } from '../api/socket'
+import { reconnect } from '../api/follow.svelte'
+import { isRecord, recall, remember } from './storage'
 
 type State =
   | { kind: 'loading' }
@@ -25,14 +26,42 @@ type State =
 
 const emptyRetryMs = 4_000
 
+/** What the top of the page shows of a person and of the service. */
+interface Outline {
+  role: string | null
+  displayName: string
+  isOpen: boolean
+}
+
+/** As it was last time: the page is drawn with it until the answer comes, so that nothing moves then. */
+function lastOutline(): Outline {
+  const last = recall('outline', isRecord) ?? {}
+  const { role, displayName } = last
+  if (typeof role !== 'string' || typeof displayName !== 'string') {
+    return { role: null, displayName: '', isOpen: last['isOpen'] !== false }
+  }
+  return { role, displayName, isOpen: last['isOpen'] !== false }
+}
+
 class Session {
   state = $state.raw<State>({ kind: 'loading' })
   languages = $state.raw<LanguageChoiceFragment[]>([])
 
+  readonly outline = $derived.by((): Outline => {
+    if (this.state.kind !== 'ready') return this.#last
+    const { me, server } = this.state
+    return {
+      role: me?.role ?? null,
+      displayName: me?.displayName ?? '',
+      isOpen: server.registration !== 'CLOSED',
+    }
+  })
   readonly me = $derived(this.state.kind === 'ready' ? this.state.me : null)
   readonly server = $derived(this.state.kind === 'ready' ? this.state.server : null)
   /** Whether a program can be run: signed in, or welcome as a guest. */
   readonly mayRun = $derived(this.me !== null || this.server?.areGuestsAllowed === true)
+
+  readonly #last = lastOutline()
 
   async start(): Promise<void> {
     const result = await query(StartDocument, {})
@@ -43,6 +72,7 @@ class Session {
     const { viewer, server, languages } = result.data
     this.languages = languages
     this.state = { kind: 'ready', me: viewer, server }
+    remember('outline', this.outline)
     // A service that has just begun gets its first worker in a moment.
     if (languages.length === 0) setTimeout(() => void this.start(), emptyRetryMs)
   }
@@ -71,6 +101,7 @@ class Session {
 
   update(me: MeFragment | null): void {
     if (this.state.kind === 'ready') this.state = { ...this.state, me }
+    remember('outline', this.outline)
   }
 
   /** A course that was joined, made or changed takes its place in the lists. */

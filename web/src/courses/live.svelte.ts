@@ -9,7 +9,7 @@ import {
   type RosterLineFragment,
 } from '../api/generated'
 import type { Refusal } from '../api/refusal'
-import { follow, type Link } from '../api/socket'
+import { follow, type Link } from '../api/follow.svelte'
 import { changeSize } from '../submission/diff'
 import { arranged } from './ranking'
 

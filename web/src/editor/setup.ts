@@ -38,9 +38,11 @@ const look = EditorView.theme({
   '.cm-gutters .cm-lineNumbers .cm-gutterElement': { minWidth: '3ch' },
 })
 
-/** For every editor and every listing of source text. */
+/** What a view needs before anything else: it makes its style sheet when it is created. */
+export const allowedStyles: Extension = EditorView.cspNonce.of(nonce)
+
 const common: Extension = [
-  EditorView.cspNonce.of(nonce),
+  allowedStyles,
   look,
   lineNumbers(),
   // Characters that turn around the order of text are shown for what they are.

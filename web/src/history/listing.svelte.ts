@@ -1,14 +1,17 @@
 // An endless list of submissions, newest first; what comes in while it is read is announced, not pushed.
 import { query } from '../api/client'
+import { follow } from '../api/follow.svelte'
 import {
   CourseHistoryDocument,
+  CourseNewsDocument,
   HistoryDocument,
   type SubmissionPageFragment,
   type SubmissionRowFragment,
+  ViewerActivityDocument,
 } from '../api/generated'
 import { pick } from '../api/loaded.svelte'
 import type { Refusal, Result } from '../api/refusal'
-import { conditionsOf, type Filters } from './filters'
+import { conditionsOf, type Filters, fits } from './filters'
 
 /** Whose submissions: the viewer's own, or all of a course that the viewer may see. */
 export type Scope = { kind: 'own' } | { kind: 'course'; id: string }
@@ -48,14 +51,48 @@ export class Listing {
     if (this.hasMore && !this.isLoading) await this.#read(this.rows)
   }
 
+  /** Hears of what comes in until the returned function is called. `isOfAll`: not only the viewer's own. */
+  follow(isOfAll: boolean): () => void {
+    const scope = this.#scope
+    let after: string | null = null
+    const link = () => {}
+    const end = () => {}
+    if (scope.kind === 'course' && isOfAll) {
+      return follow(CourseNewsDocument, {
+        variables: () => ({ courseId: scope.id, after }),
+        next: ({ courseActivity: { cursor, submission } }) => {
+          after = cursor
+          this.#update(submission)
+        },
+        link,
+        end,
+      })
+    }
+    return follow(ViewerActivityDocument, {
+      variables: () => ({ after }),
+      next: ({ viewerActivity: { cursor, submission } }) => {
+        after = cursor
+        this.#update(submission)
+      },
+      link,
+      end,
+    })
+  }
+
   /** A row that is shown is renewed in its place; one that is not is counted. */
-  update(row: SubmissionRowFragment): void {
+  #update(row: SubmissionRowFragment): void {
     if (this.rows.some((shown) => shown.id === row.id)) {
       this.rows = this.rows.map((shown) => (shown.id === row.id ? row : shown))
-    } else if (row.createdAt > (this.rows[0]?.createdAt ?? '')) {
+    } else if (this.#isNews(row)) {
       this.#new.add(row.id)
       this.news = this.#new.size
     }
+  }
+
+  #isNews(row: SubmissionRowFragment): boolean {
+    const isNewer = row.createdAt > (this.rows[0]?.createdAt ?? '')
+    const isInScope = this.#scope.kind === 'own' || row.course?.id === this.#scope.id
+    return isNewer && isInScope && this.#filters !== null && fits(this.#filters, row)
   }
 
   async #read(before: SubmissionRowFragment[]): Promise<void> {

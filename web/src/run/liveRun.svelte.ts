@@ -5,10 +5,11 @@ import {
   CancelDocument,
   QueuePositionDocument,
   SubmitCodeDocument,
+  type SubmissionRowFragment,
   type SubmitCodeInput,
 } from '../api/generated'
 import type { Refusal } from '../api/refusal'
-import { follow, type Link } from '../api/socket'
+import { follow, type Link } from '../api/follow.svelte'
 import { session } from '../app/session.svelte'
 import { Frames } from './frames'
 import { emptyRun, reduceAll, type RunEvent } from './reduce'
@@ -32,6 +33,8 @@ class LiveRun {
   queuePosition = $state<number | null>(null)
   isInteractive = $state(false)
   isStopping = $state(false)
+  /** When the run was, if it is an earlier one. */
+  reviewedAt = $state<string | null>(null)
   typing = $state.raw<Typing | null>(null)
 
   readonly isBusy = $derived(this.phase.kind === 'submitting' || this.phase.kind === 'following')
@@ -56,6 +59,15 @@ class LiveRun {
     this.#follow(attempt.id, submission.id)
   }
 
+  /** Shows an earlier run; one that still goes on is shown live. */
+  review(row: SubmissionRowFragment): void {
+    if (this.isBusy) return
+    this.#reset()
+    this.isInteractive = false
+    this.reviewedAt = row.createdAt
+    this.#follow(row.attempt.id, row.id)
+  }
+
   /** Stop may be pressed before the service has answered: then it waits for the answer. */
   async cancel(): Promise<void> {
     if (this.phase.kind !== 'following') return
@@ -76,6 +88,7 @@ class LiveRun {
     this.queuePosition = null
     this.isStopping = false
     this.typing = null
+    this.reviewedAt = null
   }
 
   #refuse(refusal: Refusal): void {

@@ -12,8 +12,10 @@ export function openAsNew(submission: SubmissionDetailFragment): void {
   const files = submission.files.flatMap(({ path, text }) =>
     text === null ? [] : [{ path, text }],
   )
-  const isMember = session.me?.courses.some((course) => course.id === submission.course?.id)
-  workspace.replace(language, isMember ? (submission.course?.id ?? null) : null, {
+  // Somebody else's program is tried out for oneself: it is not handed in anywhere.
+  const isOwn = session.me?.id === submission.author.id
+  const course = session.me?.courses.find(({ id }) => isOwn && id === submission.course?.id)
+  workspace.replace(language, course && !course.isArchived ? course.id : null, {
     files,
     mainPath: submission.mainPath,
     stdin: submission.stdin,

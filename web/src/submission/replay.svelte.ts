@@ -2,7 +2,7 @@
 // is shown live, until somebody moves the slider.
 import { AttemptEventsDocument } from '../api/generated'
 import type { Refusal } from '../api/refusal'
-import { follow, type Link } from '../api/socket'
+import { follow, type Link } from '../api/follow.svelte'
 import { Frames } from '../run/frames'
 import { emptyRun, reduceAll, type Run, type RunEvent } from '../run/reduce'
 

@@ -3,6 +3,12 @@
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
 const dayTime = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 const dayMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
+const dayMonthTime = new Intl.DateTimeFormat(undefined, {
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+})
 const dayMonthYear = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
 
 export function exactTime(instant: string): string {
@@ -49,4 +55,17 @@ export function size(bytes: number): string {
 
 export function count(amount: number, one: string, many: string): string {
   return `${amount.toLocaleString()} ${amount === 1 ? one : many}`
+}
+
+const dayMs = 86_400_000
+
+/** "23 Nov, 17:05 – 17:10", "23 Nov". */
+export function periodWords(from: Date, to: Date): string {
+  const lengthMs = to.getTime() - from.getTime()
+  // Around a change of the clocks a day is an hour shorter.
+  if (lengthMs > 1.5 * dayMs)
+    return `${dayMonth.format(from)} – ${dayMonth.format(new Date(to.getTime() - 1))}`
+  if (lengthMs > 0.9 * dayMs) return dayMonthTime.format(from)
+  const isSameDay = from.toDateString() === to.toDateString()
+  return `${dayMonthTime.format(from)} – ${isSameDay ? dayTime.format(to) : dayMonthTime.format(to)}`
 }
