@@ -1,6 +1,7 @@
 //! What a program must not leave behind on the host.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -19,7 +20,7 @@ pub struct Snapshot {
     descendants: BTreeSet<u32>,
     /// Mounts that this process sees.
     mounts: BTreeSet<String>,
-    /// Control groups of our keepers, whose names end with the keeper's pid.
+    /// Control groups of our keepers, whose names end with the keeper's pid namespace and pid.
     control_groups: usize,
     /// System V shared memory, queues and semaphores on the host that belong to a user of boxes.
     ipc: BTreeSet<String>,
@@ -126,11 +127,18 @@ fn control_groups(directory: &Path, keepers: &BTreeSet<u32>, is_inside: bool, de
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| {
             let name = entry.file_name();
-            let pid = name.to_str().filter(|name| name.starts_with("slot-")).and_then(|name| name.rsplit('-').next());
-            let is_inside = is_inside || pid.and_then(|pid| pid.parse().ok()).is_some_and(|pid| keepers.contains(&pid));
+            let is_inside = is_inside || keeper_of(&name).is_some_and(|pid| keepers.contains(&pid));
             usize::from(is_inside) + control_groups(&entry.path(), keepers, is_inside, depth + 1)
         })
         .sum()
+}
+
+/// The pid of the keeper that a slot's control group belongs to, where it is one of this pid namespace.
+fn keeper_of(group: &OsStr) -> Option<u32> {
+    let mut parts = group.to_str()?.strip_prefix("slot-")?.rsplit('-');
+    let (pid, namespace) = (parts.next()?, parts.next()?);
+    let own = fs::metadata("/proc/self/ns/pid").ok()?.ino();
+    if namespace.parse() == Ok(own) { pid.parse().ok() } else { None }
 }
 
 /// The pids of all processes that descend from `ancestor`.

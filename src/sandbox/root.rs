@@ -322,17 +322,23 @@ pub(crate) fn furnish(layout: &BoxLayout, disk: &OwnedFd) -> Result<OwnedFd, Fau
     sys::move_mount(disk.as_fd(), &c_path(place).during(Step::Work)?).during(Step::Work)?;
     let is_user = layout.identity == Identity::UserNamespace;
     for (up, temporary, target) in layers(layout) {
-        let Ok(target_text) = std::str::from_utf8(target.as_os_str().as_bytes()) else {
-            return Err(Errno::EINVAL).during(Step::Overlay);
-        };
-        let (up, temporary) = (place.join(up), place.join(temporary));
-        let mut options = format!("lowerdir={target_text},upperdir={},workdir={}", up.display(), temporary.display());
-        if is_user {
-            options.push_str(",userxattr");
-        }
         if !target.exists() {
             // An optional source that was not there.
             continue;
+        }
+        let (up, temporary) = (place.join(up), place.join(temporary));
+        // Nothing to copy takes no overlay. That would take CAP_DAC_OVERRIDE, which containers need not give: its layers
+        // belong to the box's user, and the kernel makes its work directory with mode 0.
+        if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none()) {
+            mount(Some(&up), target, None::<&str>, MsFlags::MS_BIND, None::<&str>).during(Step::Overlay)?;
+            continue;
+        }
+        let Ok(target_text) = std::str::from_utf8(target.as_os_str().as_bytes()) else {
+            return Err(Errno::EINVAL).during(Step::Overlay);
+        };
+        let mut options = format!("lowerdir={target_text},upperdir={},workdir={}", up.display(), temporary.display());
+        if is_user {
+            options.push_str(",userxattr");
         }
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         mount(Some("overlay"), target, Some("overlay"), flags, Some(options.as_str())).during(Step::Overlay)?;

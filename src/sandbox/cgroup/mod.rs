@@ -6,10 +6,12 @@
 //! there, and counters are read before and after a step.
 //!
 //! ```text
-//!  v1   HIERARCHY/codecanvas/slot-0-4711/             forker, pid 1, the step; one such for each controller
-//!  v2   OWN GROUP/codecanvas/slot-0-4711/box-3/       limits of memory
-//!                                         ├── init     pid 1
-//!                                         └── step-1   the step; limit of processes, counters
+//!  v1   HIERARCHY/codecanvas/SLOT/             forker, pid 1, the step; one such for each controller
+//!  v2   OWN GROUP/codecanvas/SLOT/box-3/       limits of memory
+//!                                  ├── init     pid 1
+//!                                  └── step-1   the step; limit of processes, counters
+//!
+//!  SLOT is slot-0-4026531836-4711: number of the slot, pid namespace and pid of its keeper
 //! ```
 //!
 //! A group's directory is locked (flock(2)) for as long as its keeper lives. What is not locked was left by a keeper that
@@ -22,6 +24,7 @@ mod v2;
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,7 +65,9 @@ impl Cgroups {
     /// Makes the groups of a slot, and removes those of keepers that died without doing so.
     pub(crate) fn make(settings: &CgroupSettings, slot: u32) -> Result<Self, Fault> {
         let found = Hierarchies::find().during(Step::Cgroup)?;
-        let name = format!("slot-{slot}-{}", std::process::id());
+        // Containers of one host may share the parent group, and number their processes alike.
+        let namespace = fs::metadata("/proc/self/ns/pid").during(Step::Cgroup)?.ino();
+        let name = format!("slot-{slot}-{namespace}-{}", std::process::id());
         if let Some(root) = &found.v2
             && let Some(groups) = v2::Groups::make(root, &found.own_v2, settings, &name).during(Step::Cgroup)?
         {

@@ -104,6 +104,24 @@ tests! {
         assert_eq!(fixture.run(spec).ok(), "here");
     }
 
+    fn an_empty_directory_can_be_filled_and_stays_empty_on_the_host() {
+        let host = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(host.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let mut layout = layout();
+        layout.mounts.push(Mount {
+            source: host.path().to_owned(),
+            target: PathBuf::from("/own"),
+            access: Access::CopyOnWrite,
+            is_optional: false,
+        });
+        let fixture = Fixture::with(layout);
+        fixture.run(program("write", &["/own/new", "box"])).ok();
+        assert_eq!(fixture.run(program("list", &["/own"])).ok(), "new\n");
+        fixture.reset();
+        assert_eq!(fixture.run(program("list", &["/own"])).ok(), "");
+        assert_eq!(std::fs::read_dir(host.path()).unwrap().count(), 0);
+    }
+
     fn a_mount_of_the_host_can_be_read_and_a_copy_of_it_written() {
         let host = tempfile::tempdir().unwrap();
         std::fs::write(host.path().join("file"), "host").unwrap();

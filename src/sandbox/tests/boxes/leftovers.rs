@@ -40,13 +40,13 @@ fn descendants(ancestor: u32) -> Vec<u32> {
 }
 
 fn groups(keeper: u32, slot: u32) -> Vec<String> {
-    let name = format!("slot-{slot}-{keeper}");
+    let (begin, end) = (format!("slot-{slot}-"), format!("-{keeper}"));
     let mut found = Vec::new();
     let mut todo = vec![std::path::PathBuf::from("/sys/fs/cgroup")];
     while let Some(dir) = todo.pop() {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if entry.file_name() == name.as_str() {
+                if entry.file_name().to_str().is_some_and(|name| name.starts_with(&begin) && name.ends_with(&end)) {
                     found.push(entry.path().display().to_string());
                 }
                 todo.push(entry.path());

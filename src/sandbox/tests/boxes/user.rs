@@ -27,7 +27,7 @@ tests! {
             return;
         }
         // Without CAP_SYS_PTRACE nobody can tell who waits for input, without CAP_SETPCAP the bounding
-        // set stays, and without CAP_DAC_OVERRIDE a copy-on-write mount is read-only.
+        // set stays, and without CAP_DAC_OVERRIDE a copy-on-write mount is read-only unless there is nothing to copy.
         let mut command = Command::new("setpriv");
         command.args(["--bounding-set", "-all,+sys_admin,+setuid,+setgid,+sys_chroot", "--inh-caps", "-all"]);
         command.arg(std::env::current_exe().unwrap()).args(["--skip", "interactive", "--skip", "user::", "--skip", "nobody", "--skip", "a_copy_of_it"]).env(AGAIN, "1");
