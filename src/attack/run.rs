@@ -32,6 +32,9 @@ assert sorted(os.listdir("/tmp")) == ["kept"], os.listdir("/tmp")
 print("unharmed")
 "#;
 
+/// The languages of the neighbour and of the program that runs after an attack.
+const NEEDED: [&str; 2] = ["bash", "python3"];
+
 /// How an attack came out.
 #[derive(Debug, Clone)]
 pub struct Judgement {
@@ -61,6 +64,9 @@ pub enum ArenaError {
     /// The neighbour needs a slot of its own.
     #[error("the attack suite needs an executor with at least two slots")]
     TooFewSlots,
+    /// The neighbour and the next program are written in it.
+    #[error("the attack suite needs {0}, which is not offered here: see the languages above")]
+    LanguageMissing(&'static str),
 }
 
 /// Where attacks run: an idle executor, and listeners on the host that no program may reach.
@@ -78,10 +84,13 @@ impl Arena {
     /// Prepares the host. The executor must be idle and used by nobody else.
     ///
     /// # Errors
-    /// When a listener cannot be opened, or the executor has one slot only.
+    /// When a listener cannot be opened, the executor has one slot only, or python3 or bash is not offered.
     pub fn new(executor: Executor) -> Result<Self, ArenaError> {
         if executor.slots() < 2 {
             return Err(ArenaError::TooFewSlots);
+        }
+        if let Some(missing) = NEEDED.into_iter().find(|language| !offers(&executor, language)) {
+            return Err(ArenaError::LanguageMissing(missing));
         }
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         tcp.set_nonblocking(true)?;
@@ -90,6 +99,11 @@ impl Arena {
         let unix = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name)?)?;
         unix.set_nonblocking(true)?;
         Ok(Self { executor, baseline: Snapshot::take(), tcp, port, unix, abstract_name })
+    }
+
+    /// Whether the attack's language is offered on this host.
+    pub fn can_run(&self, attack: &Attack) -> bool {
+        offers(&self.executor, attack.language)
     }
 
     /// Runs one attack beside a neighbour and judges everything that came of it.
@@ -127,6 +141,10 @@ impl Arena {
         drain.abort();
         execution
     }
+}
+
+fn offers(executor: &Executor, language: &str) -> bool {
+    executor.languages().iter().any(|offered| offered.name == language)
 }
 
 fn script(language: &str, path: &str, source: &str) -> Job {

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{User, geteuid};
 
-use super::{Report, State};
+use super::{Report, Section, State};
 use crate::config::Config;
 use crate::domain::units::Bytes;
 use crate::postgres::{self, Binaries};
@@ -19,11 +19,11 @@ const FREE_SPACE: Bytes = Bytes::mib(2048);
 
 /// Reports on the host and the database.
 pub(super) async fn check(report: &mut Report, config: &Config) -> anyhow::Result<()> {
-    report.section("Host")?;
+    report.section(Section::Host)?;
     check_user(report)?;
     check_memory(report, config)?;
     check_space(report, &config.data_dir)?;
-    report.section("Postgres")?;
+    report.section(Section::Postgres)?;
     check_postgres(report, config).await
 }
 

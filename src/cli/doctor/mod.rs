@@ -5,11 +5,12 @@ mod host;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::SettingFlags;
-use crate::attack::{Arena, suite};
+use crate::attack::{Arena, Attack, suite};
 use crate::config::Config;
 use crate::executor::{Executor, StartError};
 use crate::lifecycle::exit;
@@ -24,6 +25,9 @@ pub struct Doctor {
     /// Run the attack suite, hostile programs in boxes of this host, and say what held; takes minutes
     #[arg(long)]
     attack: bool,
+    /// Run only those attacks whose names contain one of these words: --only fork,memory,network
+    #[arg(long, value_name = "WORDS", value_delimiter = ',', requires = "attack")]
+    only: Vec<String>,
     #[command(flatten)]
     settings: SettingFlags,
 }
@@ -41,26 +45,59 @@ enum State {
     Bad,
 }
 
+/// A part of the report. Each has words of its own for how its lines stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Host,
+    Postgres,
+    Protections,
+    Languages,
+    Attacks,
+}
+
+impl Section {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Host => "Host",
+            Self::Postgres => "Postgres",
+            Self::Protections => "Protections",
+            Self::Languages => "Languages",
+            Self::Attacks => "Attacks",
+        }
+    }
+
+    const fn word(self, state: State) -> &'static str {
+        let (good, absent, bad) = match self {
+            Self::Host | Self::Postgres => ("ok", "absent", "wrong"),
+            Self::Protections => ("in force", "absent", "missing"),
+            Self::Languages => ("offered", "absent", "missing"),
+            Self::Attacks => ("held", "not run", "broken"),
+        };
+        match state {
+            State::Good => good,
+            State::Reduced => "reduced",
+            State::Absent => absent,
+            State::Bad => bad,
+        }
+    }
+}
+
 /// Prints the report, and remembers whether something must be fixed.
 struct Report {
     output: std::io::Stdout,
+    section: Section,
     is_healthy: bool,
 }
 
 impl Report {
-    fn section(&mut self, title: &str) -> std::io::Result<()> {
-        writeln!(self.output, "\n{title}")
+    fn section(&mut self, section: Section) -> std::io::Result<()> {
+        self.section = section;
+        writeln!(self.output, "\n{}", section.title())
     }
 
     fn line(&mut self, state: State, name: &str, text: &str) -> std::io::Result<()> {
-        let mark = match state {
-            State::Good => "ok",
-            State::Reduced => "reduced",
-            State::Absent => "-",
-            State::Bad => "FAILED",
-        };
         self.is_healthy &= state != State::Bad;
-        writeln!(self.output, "  {mark:<8} {name:<26} {text}")
+        writeln!(self.output, "  {:<8} {name:<26} {text}", self.section.word(state))
     }
 }
 
@@ -69,18 +106,29 @@ impl Doctor {
     #[tokio::main]
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.settings.load_quietly()?;
-        let mut report = Report { output: std::io::stdout(), is_healthy: true };
+        let attacks = self.attacks()?;
+        let mut report = Report { output: std::io::stdout(), section: Section::Host, is_healthy: true };
         writeln!(report.output, "codecanvas {}", env!("CARGO_PKG_VERSION"))?;
         host::check(&mut report, &config).await?;
         let shutdown = CancellationToken::new();
         if let Some(executor) = check_boxes(&mut report, &config, &shutdown).await?
             && self.attack
         {
-            attack(&mut report, executor).await?;
+            attack(&mut report, executor, &attacks).await?;
         }
         shutdown.cancel();
         let code = if report.is_healthy { 0 } else { exit::UNHEALTHY };
         Ok(ExitCode::from(code))
+    }
+
+    /// The attacks that were asked for.
+    fn attacks(&self) -> anyhow::Result<Vec<Attack>> {
+        let mut attacks = suite::all()?;
+        if let Some(word) = self.only.iter().find(|word| !attacks.iter().any(|attack| attack.name.contains(*word))) {
+            bail!("no attack has {word:?} in its name: \"codecanvas doctor --attack\" runs and names all of them");
+        }
+        attacks.retain(|attack| self.only.is_empty() || self.only.iter().any(|word| attack.name.contains(word)));
+        Ok(attacks)
     }
 }
 
@@ -90,7 +138,7 @@ async fn check_boxes(
     config: &Config,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Option<Executor>> {
-    report.section("Protections")?;
+    report.section(Section::Protections)?;
     let mut settings = worker::Settings::from(config).executor;
     // Beside a running worker: not in its control groups. Two slots are what the attack suite needs.
     settings.cgroup_parent = Some(format!("{}-doctor", config.worker.cgroup_parent));
@@ -114,7 +162,7 @@ async fn check_boxes(
         };
         report.line(state, name.unwrap_or_default(), detail.unwrap_or_default())?;
     }
-    report.section("Languages")?;
+    report.section(Section::Languages)?;
     for language in executor.languages() {
         report.line(State::Good, &language.name, &language.version)?;
     }
@@ -123,7 +171,7 @@ async fn check_boxes(
         report.line(State::Absent, &language.name, &fix)?;
     }
     if executor.languages().is_empty() {
-        report.line(State::Bad, "none", "no language can be offered (fix: make setup)")?;
+        report.line(State::Bad, "languages", "none can be offered (fix: install the packages above)")?;
     }
     Ok(Some(executor))
 }
@@ -138,11 +186,15 @@ fn chain(error: &StartError) -> String {
     text
 }
 
-async fn attack(report: &mut Report, executor: Executor) -> anyhow::Result<()> {
-    report.section("Attacks")?;
+async fn attack(report: &mut Report, executor: Executor, attacks: &[Attack]) -> anyhow::Result<()> {
+    report.section(Section::Attacks)?;
     let arena = Arena::new(executor)?;
-    for attack in suite::all()? {
-        let judgement = arena.run(&attack).await;
+    for attack in attacks {
+        if !arena.can_run(attack) {
+            report.line(State::Absent, &attack.name, &format!("{} is not offered here", attack.language))?;
+            continue;
+        }
+        let judgement = arena.run(attack).await;
         if judgement.has_held() {
             report.line(State::Good, &judgement.name, &judgement.attempt)?;
         } else {
