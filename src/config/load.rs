@@ -57,6 +57,9 @@ pub enum ConfigError {
     NoHome,
 }
 
+/// Variables that are no settings of the service.
+const OTHER_VARIABLES: [&str; 3] = ["CODECANVAS_CONFIG", "CODECANVAS_SERVER", "CODECANVAS_TOKEN"];
+
 /// Settings given by flags: key and value as text.
 pub type Overrides = Vec<(String, String)>;
 
@@ -91,6 +94,9 @@ pub fn load(
         if let Some(text) = alias.or_else(|| environment.get(&name)).filter(|text| !text.is_empty()) {
             settings.set_text(&key, text, &format!("environment variable {name}"))?;
         }
+    }
+    for name in environment.keys().filter(|name| name.starts_with("CODECANVAS_")) {
+        settings.check_variable(name)?;
     }
     for (key, text) in flags {
         settings.set_text(key, text, "given as a flag")?;
@@ -182,6 +188,21 @@ impl Layers {
             })
             .unwrap_or_default();
         ConfigError::UnknownKey { key: key.to_owned(), origin: origin.to_owned(), nearest }
+    }
+
+    /// A variable that is almost the name of a setting is a slip. Others may be there for another reason: container
+    /// managers make `CODECANVAS_API_SERVICE_HOST` and the like.
+    fn check_variable(&self, name: &str) -> Result<(), ConfigError> {
+        let names = || self.keys().into_iter().map(|key| environment_name(&key));
+        let nearest = names().map(|known| (strsim::damerau_levenshtein(&known, name), known)).min();
+        match nearest {
+            Some((1..=2, nearest)) if !OTHER_VARIABLES.contains(&name) => Err(ConfigError::UnknownKey {
+                key: name.to_owned(),
+                origin: "environment variable".to_owned(),
+                nearest,
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn set(&mut self, key: &str, value: Value, origin: &str) -> Result<(), ConfigError> {
@@ -290,6 +311,16 @@ mod tests {
             assert!(message.ends_with(&format!("the nearest is {nearest:?}")), "{message}");
         }
         assert!(matches!(with("", &[], &[("no.such", "1")]), Err(ConfigError::UnknownKey { .. })));
+    }
+
+    #[test]
+    fn a_variable_that_is_almost_a_setting_is_a_slip() {
+        let message = |name| with("", &[(name, "1")], &[]).map(drop).map_err(|error| error.to_string());
+        let slip = message("CODECANVAS_WORKER_SLOT").unwrap_err();
+        assert!(slip.ends_with("the nearest is \"CODECANVAS_WORKER_SLOTS\""), "{slip}");
+        for name in ["CODECANVAS_TOKEN", "CODECANVAS_SERVER", "CODECANVAS_API_SERVICE_HOST", "CODECANVAS_API_PORT"] {
+            assert_eq!(message(name), Ok(()), "{name}");
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ const SOCKET_PATH_MAX: usize = 107;
 const SOCKET_NAME: &str = "/.s.PGSQL.5432";
 /// A log of this size is put aside at the next start.
 const LOG_MAX_BYTES: u64 = 8 << 20;
+/// The sticky bit: several users share the directory, as /tmp.
+const SHARED: u32 = 0o1000;
 
 /// The data directory, made and checked.
 #[derive(Debug)]
@@ -52,6 +54,13 @@ impl Directory {
         let mode = if owner.is_some() { 0o711 } else { 0o700 };
         let root = settings.data_dir.clone();
         DirBuilder::new().recursive(true).mode(mode).create(&root).map_err(file_error("make", &root))?;
+        if fs::metadata(&root).map_err(file_error("look at", &root))?.mode() & SHARED != 0 {
+            // Protecting /tmp would take it away from everybody else.
+            return Err(PostgresError::Damaged {
+                path: root,
+                reason: "others use it too: name a directory of its own",
+            });
+        }
         fs::set_permissions(&root, Permissions::from_mode(mode)).map_err(file_error("protect", &root))?;
         let mut socket_dir = root.join("run");
         if socket_dir.as_os_str().len() + SOCKET_NAME.len() > SOCKET_PATH_MAX {

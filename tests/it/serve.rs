@@ -172,6 +172,17 @@ fn a_long_data_directory_is_no_obstacle() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[test]
+fn a_directory_that_others_use_too_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let data = data_dir();
+    let shared = std::fs::Permissions::from_mode(0o1777);
+    std::fs::set_permissions(data.path(), shared).unwrap();
+    let (code, said) = refusal(&["migrate", "--data-dir", data.path().to_str().unwrap()]);
+    assert!(code == Some(9) && said.contains("directory of its own"), "{said}");
+    assert_eq!(std::fs::metadata(data.path()).unwrap().mode() & 0o7777, 0o1777);
+}
+
 #[tokio::test]
 async fn accounts_are_made_at_the_command_line() {
     let database = database().await;
