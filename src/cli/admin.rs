@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 
 use super::backup::Dump;
 use super::database::OpenDatabase;
@@ -67,6 +68,9 @@ enum Accounts {
         /// Only those whose username or display name begins with this
         #[arg(long)]
         search: Option<String>,
+        /// Print JSON, a document a line
+        #[arg(long)]
+        json: bool,
     },
     /// Delete an account and everything that is its own
     DeleteUser {
@@ -154,7 +158,7 @@ impl Accounts {
                 let user = admin::reset_password(services, &operator, &username, &password).await?;
                 writeln!(output, "{} has a new password and is signed out everywhere", user.username)?;
             }
-            Self::List { search } => list(services, &operator, search.as_deref()).await?,
+            Self::List { search, json } => list(services, &operator, search.as_deref(), json).await?,
             Self::DeleteUser { username, .. } => {
                 let user = admin::find_by_username(services, &operator, &username).await?;
                 admin::delete_user(services, &operator, user.id).await?;
@@ -173,12 +177,22 @@ fn name_the_input(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-async fn list(services: &Services, operator: &Viewer, search: Option<&str>) -> anyhow::Result<()> {
+async fn list(services: &Services, operator: &Viewer, search: Option<&str>, is_json: bool) -> anyhow::Result<()> {
     let mut output = std::io::stdout();
     let mut request = PageRequest::top();
     loop {
         let page = admin::search_users(services, operator, search, &request).await?;
         for user in &page.items {
+            if is_json {
+                let document = json!({
+                    "username": user.username,
+                    "displayName": user.display_name,
+                    "role": user.role,
+                    "createdAt": user.created_at,
+                });
+                writeln!(output, "{document}")?;
+                continue;
+            }
             let created = user.created_at.format("%Y-%m-%d");
             writeln!(output, "{:<40} {:<8} {created}  {}", user.username, name_of(user.role), user.display_name)?;
         }
@@ -219,7 +233,7 @@ fn confirm(username: &str) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
         bail!("deleting cannot be undone: say --yes");
     }
-    eprint!("Delete {username} and everything they ever ran? Type the name again: ");
+    write!(std::io::stderr(), "Delete {username} and everything they ever ran? Type the name again: ")?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     if line.trim() != username {

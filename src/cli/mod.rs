@@ -31,8 +31,9 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Settings of the service come from flags, then from the environment (CODECANVAS_..., DATABASE_URL), then
-from a TOML file (--config). \"codecanvas config print --defaults\" lists all of them with their meaning.";
+Everything from login on is for users, and needs no service on this machine. \
+Settings of the service come from flags, then from the environment (CODECANVAS_..., DATABASE_URL), then from a TOML \
+file (--config). \"codecanvas config print --defaults\" lists all of them with their meaning.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

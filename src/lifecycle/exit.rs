@@ -1,5 +1,6 @@
 //! Exit codes, and errors as one line.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
@@ -17,8 +18,15 @@ pub const UNPROTECTED: u8 = 77;
 /// Wrong settings (`EX_CONFIG`).
 pub const CONFIG: u8 = 78;
 
+/// Nobody reads our output any more: what the shell reports for SIGPIPE.
+pub const BROKEN_PIPE: u8 = 141;
+
 /// Prints an error and its causes as one line, and finds the exit code for it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        // Whoever closed the pipe has seen enough.
+        return ExitCode::from(BROKEN_PIPE);
+    }
     let mut line = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
@@ -29,7 +37,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    eprintln!("codecanvas: {line}");
+    // Whoever closed standard error does not want to know.
+    let _ = writeln!(std::io::stderr(), "codecanvas: {line}");
     let code = if let Some(error) = error.downcast_ref::<SchemaError>() {
         error.exit_code()
     } else if error.is::<ConfigError>() || error.is::<InvalidFilter>() {

@@ -14,7 +14,7 @@ use axum::routing::get;
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use crate::cli_command::Cli;
+use crate::cli_command::{Cli, Ended, blocking};
 
 const SERVICE_TROUBLE: i32 = 69;
 
@@ -174,7 +174,7 @@ async fn somebody_elses_program_cannot_command_a_terminal_but_a_file_gets_its_by
     assert_eq!(in_pipe.stdout, b"\x1b]0;x\x07");
 }
 
-async fn watch(connections: Vec<Vec<Act>>) -> (crate::cli_command::Ended, Script) {
+async fn watch(connections: Vec<Vec<Act>>) -> (Ended, Script) {
     let script = Script::new(answers_of_a_run(), connections);
     let cli = Cli::new(script.start().await, Some("secret"));
     (cli.run(&["watch", "att_1"]).await, script)
@@ -255,6 +255,47 @@ async fn a_dropped_connection_is_resumed_behind_the_last_event() {
     .await;
     assert_eq!((ended.code, ended.text(), ended.stderr.as_str()), (3, "ab", ""));
     assert_eq!(*script.cursors.lock().unwrap(), [Value::Null, json!("c1"), json!("c1")]);
+}
+
+#[tokio::test]
+async fn a_line_that_a_program_began_is_not_overwritten_while_the_connection_is_lost() {
+    // "half", then a second without a connection, then " done" without an end of its line.
+    let mut connections = vec![vec![chunk(0, 0, "aGFsZg=="), Act::Drop]];
+    connections.extend(vec![vec![Act::Close(1012)]; 5]);
+    connections.push(vec![chunk(1, 4, "IGRvbmU="), event(2, "AttemptFinished", &json!({}))]);
+    let script = Script::new(answers_of_a_run(), connections);
+    let cli = Cli::new(script.start().await, Some("secret"));
+    let (screen, code) = cli.at_terminal(&["watch", "att_1"]).end().await;
+    assert_eq!(code, 3, "{screen:?}");
+    let (before, after) = screen.split_once("half").unwrap();
+    // A spinner that went before is off the line when the program writes.
+    assert!(before.is_empty() || before.ends_with("\x1b[2K"), "{screen:?}");
+    assert!(after.starts_with("\r\n") && after.contains("the connection is lost"), "{screen:?}");
+    let (_, after) = after.split_once(" done").unwrap();
+    assert!(after.starts_with("\r\n! error, exit code 3"), "{screen:?}");
+}
+
+#[tokio::test]
+async fn whoever_closes_the_output_ends_the_command_quietly() {
+    let script = Script::new(
+        answers_of_a_run(),
+        vec![vec![chunk(0, 0, "eAo="), chunk(1, 2, "eAo="), event(2, "AttemptFinished", &json!({}))]],
+    );
+    let cli = Cli::new(script.start().await, Some("secret"));
+    for arguments in [&["watch", "att_1"][..], &["completions", "bash"], &["man"], &["config", "print", "--defaults"]] {
+        let (ours, theirs) = std::io::pipe().unwrap();
+        drop(ours);
+        let mut command = cli.command(arguments);
+        command.stdout(theirs);
+        let ended = Ended::from(blocking(move || command.output().unwrap()).await);
+        assert_eq!((ended.code, ended.stderr.as_str()), (141, ""), "{arguments:?}");
+    }
+    // Not even the reason can be told.
+    let (ours, theirs) = std::io::pipe().unwrap();
+    drop(ours);
+    let mut command = cli.command(&["run", "/nonexistent.py"]);
+    command.stderr(theirs);
+    assert_eq!(Ended::from(blocking(move || command.output().unwrap()).await).code, 74);
 }
 
 #[tokio::test]

@@ -91,6 +91,37 @@ async fn each_way_to_end_has_its_exit_code() {
 }
 
 #[tokio::test]
+async fn what_is_too_much_or_too_strange_is_refused_in_a_sentence() {
+    let service = Service::start().await;
+    let ada = service.student("ada").await;
+    let refused = async |path: &str, input: &[u8], part: &str| {
+        let ended = ada.run_with_input(&["run", path], input).await;
+        assert!(ended.code == 64 && ended.stdout.is_empty(), "{part}: {ended:?}");
+        assert!(ended.stderr.contains(part) && !ended.stderr.contains('\x1b'), "{part}: {ended:?}");
+    };
+    let echo = ada.file("echo.sh", "cat");
+    for (mebibytes, part) in [(2, "larger than 1 MiB"), (9, "at most 8 MiB"), (33, "more than 32 MiB")] {
+        refused(&echo, &vec![b'x'; mebibytes << 20], part).await;
+    }
+    for n in 0..70 {
+        ada.file(&format!("many/{n}.txt"), "x");
+    }
+    let directory = |main: &str| ada.file(main, "ls").trim_end_matches("/main.sh").to_owned();
+    refused(&directory("many/main.sh"), b"", "at most 64 files").await;
+    ada.file("strange/a\x1b[2J.txt", "x");
+    refused(&directory("strange/main.sh"), b"", "a␛[2J.txt: A path cannot contain control characters").await;
+
+    // What is no text arrives as it is; what leads out of the directory is left where it is.
+    ada.file("mixed/all.bin", (0..=255).collect::<Vec<u8>>());
+    let mixed = directory("mixed/main.sh");
+    std::os::unix::fs::symlink("/etc/passwd", format!("{mixed}/link")).unwrap();
+    ada.file("mixed/main.sh", "ls; cat all.bin");
+    let mut expected = b"all.bin\nmain.sh\n".to_vec();
+    expected.extend(0..=255);
+    assert_eq!(ada.run(&["run", &mixed]).await.ok().stdout, expected);
+}
+
+#[tokio::test]
 async fn at_a_terminal_one_talks_with_the_program() {
     let service = Service::start().await;
     let ada = service.student("ada").await;

@@ -11,6 +11,10 @@ use super::failure::Failure;
 use super::server::Server;
 use super::terminal;
 
+/// What is said before a secret goes over plain http to another machine.
+pub const READABLE_ON_THE_WAY: &str = "the connection is not encrypted, and others on the network can read your password and token: \
+    use https where the server offers it";
+
 /// What `login` takes.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
@@ -33,7 +37,7 @@ pub async fn login(server: &Server, token: Option<String>, args: LoginArgs) -> R
     let path = Credentials::path()?;
     let mut stored = Credentials::read(&path)?;
     if server.is_readable_on_the_way() {
-        terminal::notice("the connection is not encrypted: others on the network can read your password and token");
+        terminal::notice(READABLE_ON_THE_WAY);
     }
     let (token, person, is_session) = if let Some(token) = token {
         let token = if token == "-" { read_line("access token")? } else { token };
@@ -141,7 +145,7 @@ fn invalid_token(server: &Server) -> Failure {
 }
 
 fn unauthenticated(message: String) -> Failure {
-    Failure::Refused { code: "UNAUTHENTICATED".to_owned(), message, retry_after_ms: None }
+    Failure::Refused { code: "UNAUTHENTICATED".to_owned(), message, retry_after_ms: None, part: None }
 }
 
 /// Where one is just signing in, "run `codecanvas login`" would not help.
@@ -156,8 +160,7 @@ fn wrong_password(failure: Failure) -> Failure {
 /// One line from standard input; asked for where somebody types.
 fn read_line(what: &str) -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
-        eprint!("{what}: ");
-        std::io::stderr().flush().map_err(Failure::io("cannot ask"))?;
+        write!(std::io::stderr(), "{what}: ").map_err(Failure::io("cannot ask"))?;
     }
     let mut line = String::new();
     let length =

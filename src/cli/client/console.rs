@@ -18,6 +18,10 @@ use super::server::Server;
 use super::terminal;
 use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
 
+/// How often the place in the queue is asked for, and how long a connection is away before anybody is told: most
+/// come back at once.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How the output of a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Show {
@@ -39,7 +43,7 @@ pub async fn follow(
 ) -> Result<Outcome, Failure> {
     let mut updates = follow::attempt(server, attempt_id);
     let mut console = Console::new(show);
-    let mut poll = interval(Duration::from_secs(1));
+    let mut poll = interval(LOOK_AGAIN);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -50,14 +54,23 @@ pub async fn follow(
                     {
                         is_running.send_replace(true);
                     }
+                    if let Update::Lost = &update {
+                        poll.reset();
+                    }
                     console.take(update).await?;
                 }
                 None => break,
             },
-            _ = poll.tick(), if console.is_queue_shown() => console.show_queue(place(server, attempt_id).await),
+            _ = poll.tick(), if console.is_waiting() => {
+                if console.is_lost {
+                    console.spin("the connection is lost, trying again".to_owned());
+                } else {
+                    console.show_queue(place(server, attempt_id).await);
+                }
+            }
         }
     }
-    console.progress.finish_and_clear();
+    drop(console);
     outcome_of(server, attempt_id).await
 }
 
@@ -73,7 +86,7 @@ pub async fn outcome_of(server: &Server, attempt_id: &str) -> Result<Outcome, Fa
 pub fn conclude(outcome: &Outcome) {
     let is_our_fault = outcome::exit_code(outcome) == super::failure::exit::SERVICE;
     if terminal::is_stderr_watched() || is_our_fault {
-        eprintln!("{}", terminal::plain_lines(&outcome::sentence(outcome)));
+        terminal::say(&terminal::plain_lines(&outcome::sentence(outcome)));
     }
 }
 
@@ -94,33 +107,32 @@ struct Console {
     stderr: Stderr,
     passed: Passed,
     state: AttemptState,
+    is_lost: bool,
     is_watched: bool,
-    progress: ProgressBar,
+    /// What is shown while nothing comes; `None` while the terminal is the program's.
+    progress: Option<ProgressBar>,
 }
 
 impl Console {
     fn new(show: Show) -> Self {
-        let is_watched = terminal::is_stderr_watched();
-        let progress = if is_watched { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            progress.set_style(style);
-        }
         Self {
             show,
             stdout: tokio::io::stdout(),
             stderr: tokio::io::stderr(),
             passed: Passed::default(),
             state: AttemptState::Queued,
-            is_watched,
-            progress,
+            is_lost: false,
+            is_watched: terminal::is_stderr_watched(),
+            progress: None,
         }
     }
 
-    fn is_queue_shown(&self) -> bool {
-        self.is_watched && self.state == AttemptState::Queued
+    /// Whether there is something to tell while nothing comes.
+    fn is_waiting(&self) -> bool {
+        self.is_watched && (self.is_lost || self.state == AttemptState::Queued)
     }
 
-    fn show_queue(&self, place: Option<u64>) {
+    fn show_queue(&mut self, place: Option<u64>) {
         self.spin(match place {
             Some(0) => "next in the queue".to_owned(),
             Some(ahead) => format!("waiting, {ahead} ahead"),
@@ -128,26 +140,37 @@ impl Console {
         });
     }
 
-    fn spin(&self, message: String) {
-        if self.is_watched {
-            self.progress.set_message(message);
-            self.progress.enable_steady_tick(Duration::from_millis(120));
+    fn spin(&mut self, message: String) {
+        if !self.is_watched {
+            return;
         }
+        let progress = self.progress.get_or_insert_with(|| {
+            terminal::end_line();
+            let progress = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                progress.set_style(style);
+            }
+            progress.enable_steady_tick(Duration::from_millis(120));
+            progress
+        });
+        progress.set_message(message);
     }
 
-    /// Takes the spinner off the terminal, so that it does not mix with what the program writes.
-    fn clear(&self) {
-        if self.is_watched {
-            self.progress.disable_steady_tick();
-            self.progress.finish_and_clear();
-            self.progress.reset();
+    /// Takes the spinner off the terminal, so that it does not mix with what the program writes. It is not used again: a
+    /// reset would draw it once more.
+    fn clear(&mut self) {
+        if let Some(progress) = self.progress.take() {
+            progress.finish_and_clear();
         }
     }
 
     async fn take(&mut self, update: Update) -> Result<(), Failure> {
         match update {
-            Update::Lost => self.spin("the connection is lost, trying again".to_owned()),
-            Update::Back => self.clear(),
+            Update::Lost => self.is_lost = true,
+            Update::Back => {
+                self.is_lost = false;
+                self.clear();
+            }
             Update::Event(event) => match event.body {
                 EventBody::StateChanged { state } => self.enter(state),
                 EventBody::OutputChunk { kind, stream, offset, bytes } => {
@@ -199,7 +222,23 @@ impl Console {
             Show::Nothing => return Ok(()),
         };
         self.clear();
-        if is_output { write(&mut self.stdout, shown).await } else { write(&mut self.stderr, shown).await }
+        if is_output {
+            write(&mut self.stdout, shown).await?;
+        } else {
+            write(&mut self.stderr, shown).await?;
+        }
+        let is_seen = if is_output { terminal::is_stdout_watched() } else { self.is_watched };
+        if is_seen {
+            terminal::note(shown);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        // Also where following fails: the reason is told on a line of its own.
+        self.clear();
     }
 }
 

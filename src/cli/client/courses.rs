@@ -28,6 +28,9 @@ const AGEING: Duration = Duration::from_secs(20);
 pub struct JoinArgs {
     /// The code that your teacher gave you
     code: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// What `class` takes.
@@ -100,7 +103,11 @@ pub async fn list(server: &Server, args: &JsonArgs) -> Result<u8, Failure> {
 pub async fn join(server: &Server, args: &JoinArgs) -> Result<u8, Failure> {
     let answer: JoinAnswer =
         server.ask(include_str!("operations/join.graphql"), json!({ "joinCode": args.code })).await?;
-    terminal::print_line(&format!("You are in {}", answer.join_course.course.title))?;
+    if args.json {
+        terminal::print_json(&answer.join_course.course)?;
+    } else {
+        terminal::print_line(&format!("You are in {}", answer.join_course.course.title))?;
+    }
     Ok(0)
 }
 
@@ -307,7 +314,7 @@ mod tests {
     #[test]
     fn those_who_need_help_come_first_and_titles_are_harmless() {
         let row = |name: &str, is_stuck| RosterRow {
-            member: super::super::answers::RosterMember {
+            member: super::super::answers::course::RosterMember {
                 user: super::super::answers::NamedAuthor { username: name.into(), display_name: name.into() },
             },
             last_submission: None,

@@ -46,6 +46,8 @@ pub enum Failure {
         message: String,
         /// When trying again makes sense.
         retry_after_ms: Option<u64>,
+        /// The part of the input that is meant: `files.0.path`.
+        part: Option<String>,
     },
     /// No connection, or a broken one.
     #[error("{server} cannot be reached: {detail}")]
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     fn refused(code: &str) -> Failure {
-        Failure::Refused { code: code.into(), message: String::new(), retry_after_ms: None }
+        Failure::Refused { code: code.into(), message: String::new(), retry_after_ms: None, part: None }
     }
 
     #[test]

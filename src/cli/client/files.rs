@@ -63,7 +63,10 @@ pub fn collect(arguments: &[PathBuf], main: Option<&Path>) -> Result<Sources, Fa
         }
     }
     if found.is_empty() {
-        return Err(Failure::Usage("there is no file in what was given".to_owned()));
+        return Err(Failure::Usage(
+            "there is no file in what was given; hidden ones, links, node_modules, __pycache__ and target are left out"
+                .to_owned(),
+        ));
     }
     let root = common_root(&roots);
     let main_path = main.map(|main| find_main(main, &root, &found)).transpose()?;

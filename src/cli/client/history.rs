@@ -254,7 +254,8 @@ pub fn when(at: DateTime<Utc>) -> String {
 /// Reads `cpu-time-limit` as the contract's `CPU_TIME_LIMIT`.
 fn parse_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     let name = word.to_uppercase().replace('-', "_");
-    serde_json::from_value(Value::String(name)).map_err(|error| error.to_string())
+    // What it could have been, as it is typed here.
+    serde_json::from_value(Value::String(name)).map_err(|error| error.to_string().to_lowercase().replace('_', "-"))
 }
 
 /// Reads a date as its midnight here, or an instant by RFC 3339.
@@ -281,7 +282,7 @@ mod tests {
     fn words_are_read_as_people_type_them() {
         assert_eq!(parse_word::<Verdict>("cpu-time-limit"), Ok(Verdict::CpuTimeLimit));
         assert_eq!(parse_word::<AttemptState>("Queued"), Ok(AttemptState::Queued));
-        assert!(parse_word::<Verdict>("great").unwrap_err().contains("OK"));
+        assert!(parse_word::<Verdict>("great").unwrap_err().contains("`compile-error`"));
     }
 
     #[test]

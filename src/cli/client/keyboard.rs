@@ -16,6 +16,7 @@ use super::answers::{Binary, WriteStdinAnswer};
 use super::failure::Failure;
 use super::follow::persist;
 use super::server::Server;
+use super::terminal;
 
 /// The most that one write carries, in bytes.
 const MAX_WRITE_BYTES: usize = 32 << 10;
@@ -48,6 +49,8 @@ pub async fn send(
         Input::Terminal => {
             let mut chunks = read_in_background();
             while let Some(chunk) = chunks.recv().await {
+                // The terminal has echoed it.
+                terminal::note(&chunk);
                 offset = write(server, attempt_id, offset, &chunk, false).await?;
             }
         }

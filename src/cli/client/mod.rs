@@ -125,9 +125,10 @@ fn report(failure: &Failure) -> ExitCode {
     let code = failure.exit_code();
     // Whoever closed the pipe has seen enough.
     if code != failure::exit::BROKEN_PIPE {
-        match failure.source() {
-            Some(source) => terminal::notice(&format!("{failure}: {source}")),
-            None => terminal::notice(&failure.to_string()),
+        match (failure, failure.source()) {
+            (Failure::Unreachable { .. }, _) => terminal::notice(&format!("{failure}; --server names another one")),
+            (_, Some(source)) => terminal::notice(&format!("{failure}: {source}")),
+            (_, None) => terminal::notice(&failure.to_string()),
         }
     }
     ExitCode::from(code)
@@ -180,9 +181,18 @@ impl Connection {
     fn open(self) -> Result<Server, Failure> {
         // A token in the environment must work where there is no home directory, as in CI.
         if let (Some(address), Some(token)) = (&self.server, &self.token) {
-            return Server::new(address, Some(token.clone()));
+            let server = Server::new(address, Some(token.clone()))?;
+            // For a stored one `login` has said so.
+            if server.is_readable_on_the_way() && terminal::is_stderr_watched() {
+                terminal::notice(account::READABLE_ON_THE_WAY);
+            }
+            return Ok(server);
         }
-        let mut stored = Credentials::path().and_then(|path| Credentials::read(&path))?;
+        // Without a home directory nothing is stored.
+        let mut stored = match Credentials::path() {
+            Ok(path) => Credentials::read(&path)?,
+            Err(_) => Credentials::default(),
+        };
         let address = self.server.or(stored.default_server).unwrap_or_else(|| DEFAULT_SERVER.to_owned());
         let server = Server::new(&address, None)?;
         let token = self.token.or_else(|| stored.servers.remove(server.address()).map(|credential| credential.token));
@@ -209,20 +219,27 @@ fn completions(shell: Shell, mut program: clap::Command) -> Result<u8, Failure> 
     Ok(0)
 }
 
-/// One page for the program and a section for each command, so that `man` needs one file.
-fn manual(program: clap::Command) -> Result<u8, Failure> {
+/// One page for the program with a section for each command, so that `man` needs one file.
+fn manual(mut program: clap::Command) -> Result<u8, Failure> {
     let failed = |error| Failure::io("cannot write the manual page")(error);
     let mut page = Vec::new();
-    let mut program = program;
     program.build();
     clap_mangen::Man::new(program.clone()).render(&mut page).map_err(failed)?;
-    for command in program.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
-        let manual = clap_mangen::Man::new(command.clone());
-        page.extend_from_slice(format!(".SH \"{}\"\n", command.get_name().to_uppercase()).as_bytes());
-        manual.render_synopsis_section(&mut page).map_err(failed)?;
-        manual.render_description_section(&mut page).map_err(failed)?;
-        manual.render_options_section(&mut page).map_err(failed)?;
-    }
+    sections(&program, "", &mut page).map_err(failed)?;
     terminal::print(&String::from_utf8_lossy(&page))?;
     Ok(0)
+}
+
+/// A section for each command below `parent`, and for those below it.
+fn sections(parent: &clap::Command, prefix: &str, page: &mut Vec<u8>) -> std::io::Result<()> {
+    for command in parent.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+        let name = format!("{prefix}{}", command.get_name());
+        let manual = clap_mangen::Man::new(command.clone());
+        page.extend_from_slice(format!(".SH \"{}\"\n", name.to_uppercase()).as_bytes());
+        manual.render_synopsis_section(page)?;
+        manual.render_description_section(page)?;
+        manual.render_options_section(page)?;
+        sections(command, &format!("{name} "), page)?;
+    }
+    Ok(())
 }

@@ -88,7 +88,8 @@ fn seconds(milliseconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::client::answers::{Author, OutcomeSubmission, StreamSize};
+    use crate::cli::client::answers::Author;
+    use crate::cli::client::answers::run::{OutcomeSubmission, StreamSize};
 
     fn outcome(verdict: Verdict, exit_code: Option<i32>, signal: Option<&str>) -> Outcome {
         let size = || StreamSize { total_bytes: 0, is_truncated: false };

@@ -23,8 +23,14 @@ use super::server::Server;
 use super::terminal;
 use crate::domain::verdict::AttemptState;
 
+/// What a script needs to know, at the end of the long help.
+const EXIT_CODES: &str = "\
+Exit code: that of the program; 65 it did not compile, 124 time limit, 137 memory or output limit, 130 stopped, 69 \
+trouble with the service, 77 not signed in, 64 wrong request. Ctrl-C stops the program; pressed again it leaves at once.";
+
 /// What `run` takes.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXIT_CODES)]
 pub struct RunArgs {
     /// Source files, or directories with all their files
     #[arg(required = true)]
@@ -83,6 +89,9 @@ pub struct RerunArgs {
 pub struct CancelArgs {
     /// A submission or an attempt
     id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Hands in a program and shows it running.
@@ -106,7 +115,9 @@ pub async fn run(server: &Server, args: RunArgs) -> Result<u8, Failure> {
         // Handing in is repeated when the answer is lost; the key keeps it one submission.
         "idempotencyKey": Uuid::now_v7().to_string(),
     } });
-    let submitted: SubmitAnswer = persist(|| server.ask(include_str!("operations/submit.graphql"), &variables)).await?;
+    let submitted: SubmitAnswer = persist(|| server.ask(include_str!("operations/submit.graphql"), &variables))
+        .await
+        .map_err(|failure| naming_the_file(failure, &files))?;
     let submitted = submitted.submit_code;
     if args.detach {
         announce(&submitted.submission.id, &submitted.attempt.id, args.json)?;
@@ -114,6 +125,17 @@ pub async fn run(server: &Server, args: RunArgs) -> Result<u8, Failure> {
     }
     let show = if args.json { Show::Nothing } else { Show::Exact };
     see_through(server, &submitted.attempt.id, show, input).await
+}
+
+/// The service counts files, people know them by name.
+fn naming_the_file(failure: Failure, files: &[files::Source]) -> Failure {
+    let Failure::Refused { code, message, retry_after_ms, part: Some(part) } = failure else { return failure };
+    let number = part.split('.').skip_while(|name| *name != "files").nth(1).and_then(|number| number.parse().ok());
+    let message = match number.and_then(|number: usize| files.get(number)) {
+        Some(file) => format!("{}: {message}", file.path),
+        None => message,
+    };
+    Failure::Refused { code, message, retry_after_ms, part: Some(part) }
 }
 
 /// Shows an attempt from its beginning, whether it runs or has ended.
@@ -143,29 +165,39 @@ pub async fn rerun(server: &Server, args: RerunArgs) -> Result<u8, Failure> {
 /// Stops an attempt; one that has ended stays as it is.
 pub async fn cancel(server: &Server, args: CancelArgs) -> Result<u8, Failure> {
     let found = find(server, &args.id).await?;
-    if found.state == AttemptState::Finished {
-        terminal::print_line(&format!("{} has already ended", found.attempt_id))?;
-        return Ok(0);
+    let is_over = found.state == AttemptState::Finished;
+    if !is_over {
+        ask_to_cancel(server, &found.attempt_id).await?;
     }
-    ask_to_cancel(server, &found.attempt_id).await?;
-    terminal::print_line(&format!("{} is being stopped", found.attempt_id))?;
+    if args.json {
+        terminal::print_json(&json!({ "attemptId": found.attempt_id, "hadEnded": is_over }))?;
+    } else {
+        let what = if is_over { "has already ended" } else { "is being stopped" };
+        terminal::print_line(&format!("{} {what}", found.attempt_id))?;
+    }
     Ok(0)
 }
+
+/// More standard input than this no service takes, and a pipe may never end.
+const MAX_STDIN_BYTES: u64 = 32 << 20;
 
 /// Standard input as the API takes it, and what is to be sent while the program runs.
 fn stdin_of(args: &RunArgs) -> Result<(Option<String>, Option<Input>), Failure> {
     let bytes = match &args.stdin {
         Some(path) if path.as_os_str() != "-" => {
-            std::fs::read(path).map_err(Failure::io(format!("cannot read {}", path.display())))?
+            let failed = |error| Failure::io(format!("cannot read {}", path.display()))(error);
+            read_bounded(std::fs::File::open(path).map_err(failed)?).map_err(failed)?
         }
         // A run that is left alone has nobody to type.
         None if std::io::stdin().is_terminal() => return Ok((None, (!args.detach).then_some(Input::Terminal))),
-        Some(_) | None => {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::io("cannot read standard input"))?;
-            bytes
-        }
+        Some(_) | None => read_bounded(std::io::stdin().lock()).map_err(Failure::io("cannot read standard input"))?,
     };
+    if bytes.len() as u64 > MAX_STDIN_BYTES {
+        let most = MAX_STDIN_BYTES >> 20;
+        return Err(Failure::Usage(format!(
+            "there is more than {most} MiB of standard input: send less, or give the program a file"
+        )));
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok((Some(text), None)),
         Err(_) if args.detach => {
@@ -173,6 +205,13 @@ fn stdin_of(args: &RunArgs) -> Result<(Option<String>, Option<Input>), Failure> 
         }
         Err(error) => Ok((None, Some(Input::Bytes(error.into_bytes())))),
     }
+}
+
+/// Everything, or a little more than what is taken.
+fn read_bounded(input: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(MAX_STDIN_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Follows an attempt of ours: Ctrl-C cancels it, input goes to it, its verdict is the exit code.
@@ -236,6 +275,8 @@ async fn with_output(server: &Server, outcome: &Outcome) -> Result<Value, Failur
 async fn interrupts(server: &Server, attempt_id: &str) -> std::convert::Infallible {
     if tokio::signal::ctrl_c().await.is_ok() {
         if terminal::is_stderr_watched() {
+            // What the terminal shows for the keys.
+            terminal::note(b"^C");
             terminal::notice("stopping the program; once more leaves without waiting");
         }
         let cancelling = ask_to_cancel(server, attempt_id);

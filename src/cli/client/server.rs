@@ -50,6 +50,7 @@ pub struct AnswerError {
 struct Extensions {
     code: Option<String>,
     retry_after_ms: Option<u64>,
+    path: Option<String>,
 }
 
 impl From<AnswerError> for Failure {
@@ -59,6 +60,7 @@ impl From<AnswerError> for Failure {
             code: extensions.code.unwrap_or_else(|| "INTERNAL".to_owned()),
             message: error.message,
             retry_after_ms: extensions.retry_after_ms,
+            part: extensions.path,
         }
     }
 }
@@ -185,8 +187,9 @@ impl Server {
                 401 => Failure::NotSignedIn { server: self.address().to_owned() },
                 403 | 404 => Failure::Refused {
                     code: "NOT_FOUND".to_owned(),
-                    message: "there is no such export for you".to_owned(),
+                    message: "there is no such export for you: it is for those who teach the course".to_owned(),
                     retry_after_ms: None,
+                    part: None,
                 },
                 _ => self.bad_answer(format!("status {status}")),
             }),
@@ -199,12 +202,15 @@ impl Server {
     }
 
     /// A refusal; for one who has no credential it says how to get one.
-    pub fn refused(&self, error: AnswerError) -> Failure {
-        let failure = Failure::from(error);
-        if matches!(&failure, Failure::Refused { code, .. } if code == "UNAUTHENTICATED") && !self.is_signed_in() {
-            Failure::NotSignedIn { server: self.address().to_owned() }
-        } else {
-            failure
+    pub fn refused(&self, mut error: AnswerError) -> Failure {
+        let code = error.extensions.as_ref().and_then(|extensions| extensions.code.as_deref());
+        match (code == Some("UNAUTHENTICATED"), self.is_signed_in()) {
+            (true, false) => Failure::NotSignedIn { server: self.address().to_owned() },
+            (true, true) => {
+                error.message.push_str(" (codecanvas login)");
+                error.into()
+            }
+            (false, _) => error.into(),
         }
     }
 

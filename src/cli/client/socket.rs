@@ -206,6 +206,7 @@ fn closed(server: &Server, frame: Option<CloseFrame>) -> Failure {
         code: code.to_owned(),
         message: message.to_owned(),
         retry_after_ms: None,
+        part: None,
     };
     match u16::from(frame.code) {
         4401 if !server.is_signed_in() => Failure::NotSignedIn { server: server.address().to_owned() },

@@ -6,11 +6,16 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::failure::Failure;
+
+/// Whether something stands on the terminal's current line, as far as it is known here: a program may leave a line
+/// without an end.
+static IS_LINE_BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// One line of text without any power over the terminal.
 pub fn plain(text: &str) -> String {
@@ -125,9 +130,34 @@ pub fn is_stdout_watched() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Notes what a program wrote to the terminal, or what somebody typed there.
+pub fn note(bytes: &[u8]) {
+    if let Some(last) = bytes.last() {
+        IS_LINE_BEGUN.store(*last != b'\n', Ordering::Relaxed);
+    }
+}
+
+/// Ends the line that a program began, so that what comes next does not overwrite it.
+pub fn end_line() {
+    if is_stderr_watched() && IS_LINE_BEGUN.swap(false, Ordering::Relaxed) {
+        print_error("\n");
+    }
+}
+
 /// A line on standard error about what is going on, made harmless.
 pub fn notice(text: &str) {
-    eprintln!("codecanvas: {}", plain(text));
+    say(&format!("codecanvas: {}", plain(text)));
+}
+
+/// Harmless text on standard error, on lines of its own.
+pub fn say(text: &str) {
+    end_line();
+    print_error(&format!("{text}\n"));
+}
+
+/// Whoever closed standard error does not want to know.
+fn print_error(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Rows as aligned columns, two spaces apart, each cell made harmless; the last column is cut at the
