@@ -34,6 +34,16 @@ demo: build ## start a service of its own and run a program in each language thr
 doctor: build ## say which protections hold on this host, and what is missing
 	target/release/codecanvas doctor $(ARGS)
 
+# Where "make install" puts things; DESTDIR stands before it in packages.
+PREFIX ?= /usr/local
+DESTDIR ?=
+EXECUTABLE ?= target/release/codecanvas
+
+.PHONY: install
+install: ## the executable, its manual page, completions and systemd units, below PREFIX=/usr/local
+	@test -x $(EXECUTABLE) || { echo "make install: there is no $(EXECUTABLE): run make build first" >&2; exit 1; }
+	scripts/install $(EXECUTABLE) $(PREFIX) $(DESTDIR)
+
 ##@ Work on it
 
 .PHONY: test
@@ -100,8 +110,9 @@ test-examples: ## the programs in examples/ against the real service
 	tests/examples/run target/debug/codecanvas
 
 .PHONY: test-deploy
-test-deploy: ## systemd units, Kubernetes manifests, Dockerfiles
-	tests/deploy/run
+test-deploy: ## what is installed, systemd units, Kubernetes manifests, Dockerfiles
+	cargo build --bin codecanvas
+	tests/deploy/run target/debug/codecanvas
 
 .PHONY: test-containers
 test-containers: ## build both images and run the service in them
