@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
-use super::{Error, Services};
+use super::{Error, Services, throttle};
 use crate::auth::{Viewer, policy};
 use crate::domain::course::{Course, CourseRole, CourseTitle, JoinCode, Member};
 use crate::domain::ids::{CourseId, UserId};
@@ -61,7 +61,7 @@ pub async fn join(services: &Services, viewer: &Viewer, code: &str) -> Result<Co
     if !policy::may_join_courses(viewer) {
         return Err(Error::forbidden("Guests cannot join courses. Please register first; your work is kept."));
     }
-    services.throttles.join(viewer.user_id)?;
+    throttle::join(services, viewer.user_id).await?;
     let code = JoinCode::parse(code)
         .ok_or_else(|| Error::invalid("joinCode", "A join code has six letters and digits, such as 7KX-94Q."))?;
     let mut tx = services.begin().await?;

@@ -20,12 +20,12 @@ pub mod statistics;
 pub mod streams;
 pub mod submissions;
 pub mod tails;
-mod throttle;
+pub mod throttle;
 pub mod tokens;
 pub mod upkeep;
 
 pub use error::{BoxError, Error};
-pub use throttle::{Rate, Settings as ThrottleSettings, Throttles};
+pub use throttle::{Rate, Settings as ThrottleSettings};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, PgTransaction, Postgres};
@@ -41,8 +41,6 @@ pub struct Services {
     pub pool: PgPool,
     /// What the operator decided.
     pub settings: Settings,
-    /// Who tried what how often.
-    pub throttles: Throttles,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Wakes those who wait for something to happen; fed by [`crate::store::listen::listen`].
@@ -81,7 +79,6 @@ impl Services {
     /// Connects the use cases with their surroundings. Computes one password hash.
     pub fn new(pool: PgPool, settings: Settings) -> Result<Self, password::Error> {
         Ok(Self {
-            throttles: Throttles::new(settings.throttles),
             passwords: Passwords::new()?,
             hub: Hub::default(),
             tails: tails::Tails::default(),

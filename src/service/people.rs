@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use super::sessions::{self, Client, SignedIn};
-use super::{Error, Services};
+use super::{Error, Services, throttle};
 use crate::auth::password::NewPassword;
 use crate::auth::{Viewer, policy};
 use crate::config::{Accounts, Registration, Secret};
@@ -35,7 +35,7 @@ pub async fn register(
     client: &Client,
     input: Register,
 ) -> Result<SignedIn, Error> {
-    services.throttles.account(client.address())?;
+    throttle::new_account(services, client.address()).await?;
     check_invitation(&services.settings.accounts, input.invitation_code.as_deref())?;
     let username = Username::parse(&input.username).map_err(|error| Error::invalid("username", error))?;
     let display_name = DisplayName::parse(input.display_name.as_deref().unwrap_or(&input.username))
@@ -126,7 +126,7 @@ async fn check_own_password(
     path: &'static str,
     password: &str,
 ) -> Result<String, Error> {
-    services.throttles.own_password(&viewer.username)?;
+    throttle::own_password(services, &viewer.username).await?;
     let account = store::users::find_own_account(&mut *services.connection().await?, viewer).await?;
     let hash = account.and_then(|account| account.password_hash).ok_or(Error::Unauthenticated)?;
     if services.passwords.verify(password, Some(&hash)).await? {

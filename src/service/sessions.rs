@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sqlx::PgConnection;
 
-use super::{Error, Services};
+use super::{Error, Services, throttle};
 use crate::auth::secret::{self, Secret};
 use crate::auth::{Credential, Viewer};
 use crate::domain::ids::{SessionId, UserId};
@@ -63,7 +63,7 @@ impl SignedIn {
 
 /// Signs in with a username, in whatever case, and its password.
 pub async fn sign_in(services: &Services, client: &Client, username: &str, password: &str) -> Result<SignedIn, Error> {
-    services.throttles.password(client.address, username)?;
+    throttle::password(services, client.address, username).await?;
     // Only what can be a name is looked up; the rest takes as long as an unknown one.
     let account = if Username::is_well_formed(username) {
         store::users::find_account(&mut *services.connection().await?, username).await?
@@ -90,7 +90,7 @@ pub async fn sign_in_as_guest(services: &Services, client: &Client) -> Result<Si
     if !services.settings.accounts.guests {
         return Err(Error::forbidden("This server has no guests. Please sign in or register."));
     }
-    services.throttles.account(client.address)?;
+    throttle::new_account(services, client.address).await?;
     let display_name = DisplayName::parse("Guest").map_err(Error::internal)?;
     let lifetime = services.settings.accounts.guest_lifetime;
     let mut tx = services.begin().await?;

@@ -1,19 +1,17 @@
 //! How often somebody may try what could be guessed: passwords, join codes, invitation codes.
 //!
-//! The counts are kept by each process by itself, in memory: with several api processes the limits
-//! multiply, which still leaves guessing hopeless. Whether an account exists makes no difference.
+//! The counts are in Postgres, so they hold however many api processes there are. Whether an account exists
+//! makes no difference.
 
-use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sha2::{Digest as _, Sha256};
 
-use super::Error;
+use super::{Error, Services};
 use crate::domain::ids::UserId;
+use crate::store;
 
 /// A burst, and how long it takes until one more try is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +28,6 @@ impl Rate {
             Some(burst) => Self { burst, every },
             None => panic!("a burst of 0 allows nothing"),
         }
-    }
-
-    fn limiter<K: Hash + Eq + Clone>(self) -> DefaultKeyedRateLimiter<K> {
-        // `with_period` has no answer for a period of zero only.
-        let quota = Quota::with_period(self.every.max(Duration::from_millis(1))).expect("the period is not zero");
-        RateLimiter::keyed(quota.allow_burst(self.burst))
     }
 }
 
@@ -63,70 +55,47 @@ impl Default for Settings {
     }
 }
 
-/// Counts tries.
-#[derive(Debug)]
-pub struct Throttles {
-    clock: DefaultClock,
-    password_per_account: DefaultKeyedRateLimiter<[u8; 32]>,
-    password_per_address: DefaultKeyedRateLimiter<IpAddr>,
-    account_per_address: DefaultKeyedRateLimiter<IpAddr>,
-    join_per_user: DefaultKeyedRateLimiter<UserId>,
+/// Somebody at that address gives a password for that username.
+pub async fn password(services: &Services, address: IpAddr, username: &str) -> Result<(), Error> {
+    const MESSAGE: &str = "Too many attempts to sign in. Please wait a moment.";
+    let rates = services.settings.throttles;
+    check(services, "password-address", &network(address), rates.password_per_address, MESSAGE).await?;
+    check(services, "password-account", &account(username), rates.password_per_account, MESSAGE).await
 }
 
-impl Throttles {
-    /// Nobody has tried anything yet.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            clock: DefaultClock::default(),
-            password_per_account: settings.password_per_account.limiter(),
-            password_per_address: settings.password_per_address.limiter(),
-            account_per_address: settings.account_per_address.limiter(),
-            join_per_user: settings.join_per_user.limiter(),
-        }
-    }
+/// Somebody who is signed in gives their password once more.
+pub async fn own_password(services: &Services, username: &str) -> Result<(), Error> {
+    const MESSAGE: &str = "Too many attempts with this password. Please wait a moment.";
+    let rate = services.settings.throttles.password_per_account;
+    check(services, "password-account", &account(username), rate, MESSAGE).await
+}
 
-    /// Somebody at that address gives a password for that username.
-    pub fn password(&self, address: IpAddr, username: &str) -> Result<(), Error> {
-        const MESSAGE: &str = "Too many attempts to sign in. Please wait a moment.";
-        self.check(&self.password_per_address, &network(address), MESSAGE)?;
-        self.check(&self.password_per_account, &account(username), MESSAGE)
-    }
+/// Somebody at that address makes an account.
+pub async fn new_account(services: &Services, address: IpAddr) -> Result<(), Error> {
+    const MESSAGE: &str = "Too many new accounts from your network. Please wait a moment.";
+    let rate = services.settings.throttles.account_per_address;
+    check(services, "account-address", &network(address), rate, MESSAGE).await
+}
 
-    /// Somebody who is signed in gives their password once more.
-    pub fn own_password(&self, username: &str) -> Result<(), Error> {
-        const MESSAGE: &str = "Too many attempts with this password. Please wait a moment.";
-        self.check(&self.password_per_account, &account(username), MESSAGE)
-    }
+/// Somebody tries a join code.
+pub async fn join(services: &Services, user: UserId) -> Result<(), Error> {
+    const MESSAGE: &str = "Too many join codes tried. Please wait a moment.";
+    let rate = services.settings.throttles.join_per_user;
+    check(services, "join-user", user.as_uuid().as_bytes(), rate, MESSAGE).await
+}
 
-    /// Somebody at that address makes an account.
-    pub fn account(&self, address: IpAddr) -> Result<(), Error> {
-        const MESSAGE: &str = "Too many new accounts from your network. Please wait a moment.";
-        self.check(&self.account_per_address, &network(address), MESSAGE)
-    }
+/// Forgets whoever has not tried anything for a while.
+pub(super) async fn forget_idle(services: &Services) -> Result<(), Error> {
+    store::throttles::delete_idle(&mut *services.connection().await?).await?;
+    Ok(())
+}
 
-    /// Somebody tries a join code.
-    pub fn join(&self, user: UserId) -> Result<(), Error> {
-        self.check(&self.join_per_user, &user, "Too many join codes tried. Please wait a moment.")
-    }
-
-    /// Forgets whoever has not tried anything for a while. Without it the tables only grow.
-    pub fn forget_idle(&self) {
-        self.password_per_account.retain_recent();
-        self.password_per_address.retain_recent();
-        self.account_per_address.retain_recent();
-        self.join_per_user.retain_recent();
-    }
-
-    fn check<K: Hash + Eq + Clone>(
-        &self,
-        limiter: &DefaultKeyedRateLimiter<K>,
-        key: &K,
-        message: &'static str,
-    ) -> Result<(), Error> {
-        limiter.check_key(key).map_err(|not_until| Error::RateLimited {
-            message: message.into(),
-            retry_after: not_until.wait_time_from(self.clock.now()),
-        })
+/// Counts a try by itself, committed at once: that the attempt fails later does not make it good.
+async fn check(services: &Services, kind: &str, key: &[u8], rate: Rate, message: &'static str) -> Result<(), Error> {
+    let conn = &mut *services.connection().await?;
+    match store::throttles::take(conn, kind, key, rate.burst.get(), rate.every).await? {
+        None => Ok(()),
+        Some(retry_after) => Err(Error::RateLimited { message: message.into(), retry_after }),
     }
 }
 
@@ -136,47 +105,10 @@ fn account(username: &str) -> [u8; 32] {
 }
 
 /// The key of an address. Whoever has one IPv6 address has 2⁶⁴ of them: the network counts (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOME: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 1));
-
-    fn throttles() -> Throttles {
-        let hour = Duration::from_hours(1);
-        Throttles::new(Settings {
-            password_per_account: Rate::new(2, hour),
-            password_per_address: Rate::new(3, hour),
-            ..Settings::default()
-        })
-    }
-
-    #[test]
-    fn guessing_one_account_is_slow_however_its_name_is_written() {
-        let throttles = throttles();
-        assert!(throttles.password(HOME, "ada").is_ok());
-        assert!(throttles.password(HOME, "ADA").is_ok());
-        let error = throttles.password(HOME, "Ada").unwrap_err();
-        assert_eq!(error.code(), "RATE_LIMITED");
-        assert!(error.retry_after().is_some_and(|wait| wait > Duration::from_secs(1000)));
-    }
-
-    #[test]
-    fn guessing_from_one_network_is_slow_whatever_the_address_and_the_account() {
-        let throttles = throttles();
-        for host in 1..=3_u16 {
-            let address = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host));
-            assert!(throttles.password(address, &host.to_string()).is_ok());
-        }
-        assert!(throttles.password(HOME, "somebody").is_err());
-        let elsewhere = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 2, 0, 0, 0, 1));
-        assert!(throttles.password(elsewhere, "somebody").is_ok());
-    }
+fn network(address: IpAddr) -> [u8; 32] {
+    let network = match address.to_canonical() {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)),
+    };
+    Sha256::digest(network.octets()).into()
 }

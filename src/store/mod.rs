@@ -23,6 +23,7 @@ pub mod sources;
 pub mod statistics;
 pub mod steps;
 pub mod submissions;
+pub mod throttles;
 pub mod tokens;
 pub mod users;
 pub mod workers;

@@ -32,3 +32,4 @@ mod runs;
 mod schema;
 mod serve;
 mod support;
+mod throttles;
