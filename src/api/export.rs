@@ -36,8 +36,9 @@ async fn download(api: &Api, peer: SocketAddr, file: &str, headers: &HeaderMap) 
     let (id, format) = parse(file).ok_or(Error::NotFound("export"))?;
     let pieces = exports::export(Arc::clone(&api.services), viewer, id, format).await?;
     // Nothing can be said once the file has begun, but the connection breaks, so that nobody takes it for whole.
-    let body = Body::from_stream(pieces.inspect_err(|error| {
-        tracing::error!(error = error as &dyn std::error::Error, "an export broke off");
+    let span = tracing::Span::current();
+    let body = Body::from_stream(pieces.inspect_err(move |error| {
+        span.in_scope(|| tracing::error!(error = error as &dyn std::error::Error, "an export broke off"));
     }));
     let mut response = Response::new(body);
     let headers = response.headers_mut();

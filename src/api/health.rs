@@ -36,9 +36,9 @@ async fn obstacle(services: &Services) -> Option<String> {
     if let Err(error) = schema::check(&services.pool).await {
         return Some(error.to_string());
     }
-    match server::has_live_worker(services).await {
-        Ok(true) => None,
-        Ok(false) => Some("no worker is running".to_owned()),
+    match server::live_workers(services).await {
+        Ok(0) => Some("no worker is running".to_owned()),
+        Ok(_) => None,
         Err(error) => Some(error.to_string()),
     }
 }

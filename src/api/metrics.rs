@@ -9,21 +9,22 @@ use metrics::gauge;
 
 use super::Api;
 use crate::service::server;
+use crate::telemetry::metrics::refresh_pool;
 
 /// Prometheus gets the older figures of the database where it does not answer in this time.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Brings the gauges up to date.
 pub async fn refresh(api: Arc<Api>) {
-    let pool = &api.services.pool;
-    gauge!("codecanvas_database_connections").set(f64::from(pool.size()));
-    gauge!("codecanvas_database_idle_connections").set(f64::from(u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)));
+    refresh_pool(&api.services.pool);
     let held = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     gauge!("codecanvas_websocket_connections").set(held(api.connections.count()));
     gauge!("codecanvas_event_streams").set(held(api.subscriptions.count()));
-    let depth = tokio::time::timeout(TIMEOUT, server::queue_depth(&api.services)).await;
-    gauge!("codecanvas_database_up").set(if matches!(depth, Ok(Ok(_))) { 1.0 } else { 0.0 });
-    if let Ok(Ok(depth)) = depth {
+    let asked = async { tokio::try_join!(server::queue_depth(&api.services), server::live_workers(&api.services)) };
+    let answer = tokio::time::timeout(TIMEOUT, asked).await;
+    gauge!("codecanvas_database_up").set(if matches!(answer, Ok(Ok(_))) { 1.0 } else { 0.0 });
+    if let Ok(Ok((depth, workers))) = answer {
+        gauge!("codecanvas_workers").set(held(workers));
         let small = |count: i64| f64::from(i32::try_from(count).unwrap_or(i32::MAX));
         gauge!("codecanvas_queue_depth").set(small(depth.waiting));
         gauge!("codecanvas_attempts_running").set(small(depth.running));

@@ -38,7 +38,8 @@ use self::usage::Usage;
 use crate::config::Config;
 use crate::service::{Services, upkeep};
 use crate::store::listen::{Audience, listen};
-use crate::telemetry;
+use crate::telemetry::figures::Role;
+use crate::telemetry::metrics::Exposition;
 
 /// How long requests may take to end after the first signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -101,10 +102,9 @@ pub async fn serve(
     tasks.spawn(upkeep::run(services, shutdown.clone()));
     tasks.spawn(listen(pool, hub, Audience::Api, shutdown.clone()));
     if let Some(address) = api.config.metrics_listen {
-        let listener = TcpListener::bind(address).await?;
+        let exposition = Exposition::open(address, Role::Api).await?;
         let observed = Arc::clone(&api);
-        let refresh = move || metrics::refresh(Arc::clone(&observed));
-        tasks.spawn(telemetry::metrics::serve(listener, refresh, shutdown.clone()));
+        tasks.spawn(exposition.serve(move || metrics::refresh(Arc::clone(&observed)), shutdown.clone()));
     }
     let app = router::router(api).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());

@@ -77,6 +77,10 @@ async fn observe(
         http.method = %request.method(),
         http.path = request.uri().path(),
         client.address = %client_of(request.headers(), peer, &api.config).address(),
+        // For the span that is exported: lines of the log have it in the message.
+        http.status = tracing::field::Empty,
+        // Leads to what the worker tells about the attempt that was asked for.
+        attempt.id = tracing::field::Empty,
     );
     let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
     let started = Instant::now();
@@ -95,6 +99,7 @@ async fn observe(
             tracing::info!(http.status = status, elapsed_ms, "answered");
         }
     });
+    span.record("http.status", status);
     response
 }
 

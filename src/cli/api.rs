@@ -14,6 +14,8 @@ use crate::config::Config;
 use crate::lifecycle::{Shutdown, privilege};
 use crate::service::{Services, Settings};
 use crate::store::schema;
+use crate::telemetry;
+use crate::telemetry::figures::Role;
 
 /// Serve the app and the API; needs a database, starts no process
 ///
@@ -33,9 +35,10 @@ pub struct Api {
 impl Api {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let config = self.settings.with("listen", self.listen.as_ref()).load()?;
-        // Before the runtime, whose threads would each keep what they were started with.
+        let config = self.settings.with("listen", self.listen.as_ref()).load_quietly()?;
+        // Before any thread, which would keep what it was started with: those of the exporter and of the runtime.
         privilege::give_up_root(config.http.uid)?;
+        let _traces = telemetry::init_with_traces(&config, Role::Api)?;
         if let Some(parent) = self.parent {
             privilege::follow(parent)?;
         }

@@ -16,7 +16,7 @@ use crate::config::{Config, Secret};
 use crate::lifecycle::Shutdown;
 use crate::lifecycle::children::{Child, Ended, keep};
 use crate::postgres::{self, Cluster};
-use crate::store::schema;
+use crate::store::{schema, workers};
 
 /// Run everything: api, worker and, where no database is given, a Postgres of its own
 ///
@@ -50,7 +50,7 @@ async fn serve(config: Config, flags: &SettingFlags) -> anyhow::Result<ExitCode>
     };
     let url = cluster.as_ref().map(|(cluster, _)| cluster.url()).or(config.database.url.as_ref());
     let url = url.context("there is neither a database nor one of our own")?.clone();
-    let migrated = migrate(&url, &config).await;
+    let migrated = prepare(&url, &config, cluster.is_some()).await;
     // Postgres goes last: the others hand back what they hold.
     let stop_postgres = CancellationToken::new();
     let mut postgres = JoinSet::new();
@@ -81,14 +81,22 @@ async fn start_postgres(config: &Config) -> anyhow::Result<(Cluster, postgres::S
     Ok((cluster, settings))
 }
 
-async fn migrate(url: &Secret, config: &Config) -> anyhow::Result<()> {
+/// Brings the schema up to date. In a database that is ours alone it also takes out the workers of an earlier service
+/// that was killed: they would count as alive for a while.
+async fn prepare(url: &Secret, config: &Config, is_ours: bool) -> anyhow::Result<()> {
     let pool = schema::connect(url, &config.database).await?;
-    let applied = schema::migrate(&pool).await;
+    let prepared = async {
+        for migration in schema::migrate(&pool).await? {
+            tracing::info!(version = migration.version, description = migration.description, "migrated");
+        }
+        if is_ours {
+            workers::delete_silent(&mut *pool.acquire().await?, Duration::ZERO).await?;
+        }
+        anyhow::Ok(())
+    };
+    let prepared = prepared.await;
     pool.close().await;
-    for migration in applied? {
-        tracing::info!(version = migration.version, description = migration.description, "migrated");
-    }
-    Ok(())
+    prepared
 }
 
 async fn keep_children(
@@ -111,7 +119,7 @@ async fn keep_children(
     // Two processes cannot share the port of the metrics.
     let worker_metrics: Vec<_> = config
         .metrics_listen
-        .map(|address| ("metrics_listen", SocketAddr::new(address.ip(), address.port().saturating_add(1)).to_string()))
+        .map(|address| ("metrics_listen", SocketAddr::new(address.ip(), next_port(address.port())).to_string()))
         .into_iter()
         .collect();
     children.spawn(keep(child("worker", &worker_metrics)?, shutdown.clone()));
@@ -129,6 +137,11 @@ async fn keep_children(
     }
     announcement.abort();
     Ok(code)
+}
+
+/// The port behind this one; any free port stays any free port.
+const fn next_port(port: u16) -> u16 {
+    if port == 0 { 0 } else { port.saturating_add(1) }
 }
 
 /// Says once when the service is ready. That is for people: nothing depends on it.

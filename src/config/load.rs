@@ -104,7 +104,28 @@ pub fn load(
     let mut config: Config =
         settings.table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid(one_line(&error)))?;
     fill_in(&mut config, environment)?;
+    config.traces = has_collector(environment)?;
     Ok(config)
+}
+
+/// Whether the variables of OpenTelemetry name a collector for spans, and one that we can speak to. All else they say is read
+/// by its exporter.
+fn has_collector(environment: &BTreeMap<String, String>) -> Result<bool, ConfigError> {
+    let get = |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let is_off = get("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || get("OTEL_TRACES_EXPORTER") == Some("none");
+    let endpoint = get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    if is_off || endpoint.is_none() {
+        return Ok(false);
+    }
+    for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+        match get(name) {
+            None => {}
+            Some("http/protobuf") => break,
+            Some(_) => return Err(ConfigError::Invalid(format!("{name} must be http/protobuf, or not set"))),
+        }
+    }
+    Ok(true)
 }
 
 /// The variable that stands for a key: `worker.slots` is `CODECANVAS_WORKER_SLOTS`.
@@ -345,6 +366,20 @@ mod tests {
         let config = with("", &[("DATABASE_URL", "postgres://x/y")], &[]).unwrap();
         assert_eq!(config.database.url.unwrap().expose(), "postgres://x/y");
         assert_eq!(with("", &[("DATABASE_URL", "")], &[]).unwrap().database.url, None);
+    }
+
+    #[test]
+    fn spans_are_exported_where_a_collector_is_named() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+        let traces = |environment: &[(&str, &str)]| with("", environment, &[]).map(|config| config.traces);
+        assert!(!traces(&[]).unwrap());
+        assert!(!traces(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).unwrap());
+        assert!(traces(&[endpoint]).unwrap());
+        assert!(!traces(&[endpoint, ("OTEL_SDK_DISABLED", "true")]).unwrap());
+        let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+        assert!(traces(&[endpoint, grpc]).unwrap_err().to_string().contains("http/protobuf"));
+        assert!(traces(&[endpoint, grpc, ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")]).unwrap());
+        assert!(!traces(&[grpc]).unwrap());
     }
 
     #[test]

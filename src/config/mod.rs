@@ -46,6 +46,9 @@ pub struct Config {
     pub worker: Worker,
     /// What is deleted by age.
     pub retention: Retention,
+    /// Whether spans are exported, which the variables of OpenTelemetry alone decide.
+    #[serde(skip)]
+    pub traces: bool,
 }
 
 /// Postgres.

@@ -13,6 +13,7 @@ use codecanvas_sandbox::{StepLimits, StepSpec};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use super::cache::{ArtefactCache, Compilation, Key, KeyBuilder};
 use super::execution::{Execution, ExecutionEventBody, StepResult, StoredOutput};
@@ -255,11 +256,14 @@ impl Attempt<'_> {
         let idle_limit = spec.limits.idle_time.unwrap_or_default();
         let stdin = if is_dialogue { Stdin::Dialogue(stdin) } else { Stdin::Known(stdin) };
         let step = Step { kind, spec, output_limit: limits.output_bytes, stdin };
-        let finished = step::run(self.slot, step, self.reporter, self.control, &self.surroundings.shutdown).await?;
+        let span = tracing::info_span!("step", step.kind = ?kind, step.verdict = tracing::field::Empty);
+        let running = step::run(self.slot, step, self.reporter, self.control, &self.surroundings.shutdown);
+        let finished = running.instrument(span.clone()).await?;
         let outcome = &finished.outcome;
         let written = finished.stdout.total_bytes.max(finished.stderr.total_bytes);
         let Judgement { verdict, exit_code, signal, reason } =
             judge(Facts { outcome, limits: &limits, idle_limit, written });
+        span.record("step.verdict", verdict.as_str());
         Ok(StepResult {
             kind,
             verdict,

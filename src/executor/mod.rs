@@ -81,6 +81,7 @@ struct Inner {
     languages: Vec<OfferedLanguage>,
     unavailable: Vec<Unavailable>,
     isolation: Vec<String>,
+    protections: Vec<(String, f64)>,
 }
 
 impl Executor {
@@ -124,6 +125,7 @@ impl Executor {
                 toolchains,
                 unavailable,
                 isolation: protections.protections.iter().map(start::describe).collect(),
+                protections: protections.protections.iter().map(start::extent).collect(),
             }),
         })
     }
@@ -146,6 +148,11 @@ impl Executor {
     /// The protections in force, a line each, as `doctor` prints them.
     pub fn isolation(&self) -> Vec<String> {
         self.inner.isolation.clone()
+    }
+
+    /// The protections by name: 1 in force, 0.5 reduced, 0 missing.
+    pub fn protections(&self) -> Vec<(String, f64)> {
+        self.inner.protections.clone()
     }
 
     /// Runs a job: waits for a free slot, reports events as they happen, and answers with the whole.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use codecanvas_sandbox::BoxLayout;
 use tokio::sync::Semaphore;
@@ -41,8 +41,12 @@ impl Pool {
     /// Arms a used slot anew, or replaces it where that fails, and gives it back.
     pub async fn give(&self, slot: Slot) {
         let layout = slot.layout().clone();
+        let started = Instant::now();
         let armed = match slot.reset().await {
-            Ok(()) => Some(slot),
+            Ok(()) => {
+                metrics::histogram!("codecanvas_arm_seconds").record(started.elapsed());
+                Some(slot)
+            }
             Err(error) => {
                 tracing::warn!(slot = layout.slot, error = %error, "a keeper is replaced");
                 drop(slot);

@@ -153,6 +153,16 @@ pub fn describe(protection: &Protection) -> String {
     format!("{}: {state}: {}{fix}", protection.name, protection.detail)
 }
 
+/// A protection by its name, and how far it is in force.
+pub fn extent(protection: &Protection) -> (String, f64) {
+    let extent = match protection.state {
+        ProtectionState::InForce => 1.0,
+        ProtectionState::Reduced => 0.5,
+        ProtectionState::Missing => 0.0,
+    };
+    (protection.name.clone(), extent)
+}
+
 /// Finds the languages' toolchains and tries out those that are not known yet.
 pub async fn prepare(
     settings: &Arc<ExecutorSettings>,

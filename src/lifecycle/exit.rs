@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::postgres::PostgresError;
 use crate::store::schema::SchemaError;
-use crate::telemetry::InvalidFilter;
+use crate::telemetry::TelemetryError;
 
 /// Something is missing that doctor looks for.
 pub const UNHEALTHY: u8 = 3;
@@ -41,7 +41,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "codecanvas: {line}");
     let code = if let Some(error) = error.downcast_ref::<SchemaError>() {
         error.exit_code()
-    } else if error.is::<ConfigError>() || error.is::<InvalidFilter>() {
+    } else if error.is::<ConfigError>() || error.is::<TelemetryError>() {
         CONFIG
     } else if error.is::<PostgresError>() {
         POSTGRES

@@ -20,8 +20,7 @@ pub async fn workers(services: &Services, viewer: &Viewer) -> Result<Vec<Worker>
     Ok(store::workers::list_live(&mut *services.connection().await?, WORKER_SILENCE).await?)
 }
 
-/// Whether at least one worker is there to run what is handed in.
-pub async fn has_live_worker(services: &Services) -> Result<bool, Error> {
-    let workers = store::workers::list_live(&mut *services.connection().await?, WORKER_SILENCE).await?;
-    Ok(!workers.is_empty())
+/// How many workers are there to run what is handed in.
+pub async fn live_workers(services: &Services) -> Result<usize, Error> {
+    Ok(store::workers::list_live(&mut *services.connection().await?, WORKER_SILENCE).await?.len())
 }

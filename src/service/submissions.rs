@@ -37,11 +37,13 @@ pub async fn submit(
     check_account(viewer)?;
     let offered = languages::list(services).await?;
     let new = NewSubmission::new(input, &offered, &SubmissionBounds::default())?;
-    match store_new(services, viewer, &new).await {
+    let stored = match store_new(services, viewer, &new).await {
         // Contents that nobody had any more were swept away in this very moment: now they are stored anew.
         Err(Error::Internal(cause)) if is_missing_source(cause.as_ref()) => store_new(services, viewer, &new).await,
         stored => stored,
-    }
+    }?;
+    tracing::Span::current().record("attempt.id", tracing::field::display(stored.1.id));
+    Ok(stored)
 }
 
 fn is_missing_source(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {

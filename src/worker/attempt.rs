@@ -1,7 +1,9 @@
 //! One attempt from its claim to its verdict.
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
+use tracing::Span;
 
+use super::claims::Seat;
 use super::recorder::{End, Journal};
 use super::retry::{Pauses, is_passing};
 use super::{Worker, control};
@@ -9,7 +11,7 @@ use crate::domain::attempt::{Output, Step};
 use crate::domain::event::EventBody;
 use crate::domain::ids::AttemptId;
 use crate::domain::units::Bytes;
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{StepKind, Verdict};
 use crate::executor::{
     Control, Execution, ExecutionEvent, ExecutionEventBody, Job, SourceFile, StepResult, StoredOutput,
 };
@@ -22,10 +24,21 @@ const EVENTS: usize = 64;
 /// Typed input on its way to the executor.
 const INPUTS: usize = 16;
 
+/// The span of an attempt, from its claim to its verdict.
+pub(super) fn span(worker: &Worker, attempt: AttemptId) -> Span {
+    tracing::info_span!(
+        parent: None,
+        "attempt",
+        attempt.id = %attempt,
+        worker.id = %worker.id,
+        language = tracing::field::Empty,
+        verdict = tracing::field::Empty,
+    )
+}
+
 /// Runs an attempt and records what happens. Returns when its end is stored, or when it is not ours any
 /// more. The slot is free for the next one as soon as the program has ended.
-#[tracing::instrument(name = "attempt", skip_all, fields(attempt.id = %claim.attempt_id, language = claim.language))]
-pub(super) async fn run(worker: &Worker, claim: Claim, slot: OwnedSemaphorePermit) {
+pub(super) async fn run(worker: &Worker, claim: Claim, seat: Seat) {
     let signals = worker.leases.hold(claim.lease_id);
     // Before the program runs: what is said from now on wakes it.
     let waker = worker.hub.control_of(claim.attempt_id);
@@ -72,8 +85,16 @@ pub(super) async fn run(worker: &Worker, claim: Claim, slot: OwnedSemaphorePermi
     } else {
         End::Verdict(execution.verdict)
     };
-    drop(slot);
-    count(&language, &execution, started.elapsed());
+    drop(seat);
+    Span::current().record("verdict", execution.verdict.as_str());
+    let took = started.elapsed();
+    tracing::info!(
+        verdict = execution.verdict.as_str(),
+        elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        is_put_back,
+        "program ended"
+    );
+    count(&language, &execution, took);
     tokio::select! {
         () = journal.end(end) => {}
         () = signals.lost.cancelled() => {}
@@ -87,11 +108,20 @@ fn count(language: &str, execution: &Execution, took: std::time::Duration) {
     metrics::counter!("codecanvas_attempts_total", "language" => language.clone(), "verdict" => verdict).increment(1);
     metrics::histogram!("codecanvas_attempt_seconds", "language" => language.clone()).record(took);
     for step in &execution.steps {
-        let kind = match step.kind {
-            crate::domain::verdict::StepKind::Compile => "codecanvas_compile_seconds",
-            crate::domain::verdict::StepKind::Run => "codecanvas_run_seconds",
-        };
-        metrics::histogram!(kind, "language" => language.clone()).record(step.wall_time);
+        let language = language.clone();
+        match step.kind {
+            StepKind::Run => {
+                metrics::histogram!("codecanvas_run_seconds", "language" => language).record(step.wall_time)
+            }
+            StepKind::Compile => {
+                let result = if step.is_cached { "hit" } else { "miss" };
+                metrics::counter!("codecanvas_compile_cache_total", "language" => language.clone(), "result" => result)
+                    .increment(1);
+                if !step.is_cached {
+                    metrics::histogram!("codecanvas_compile_seconds", "language" => language).record(step.wall_time);
+                }
+            }
+        }
     }
     if execution.verdict == Verdict::SystemError {
         tracing::error!("an attempt ended with SYSTEM_ERROR");

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use super::retry::Pauses;
 use super::{Worker, attempt};
@@ -29,14 +30,14 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
         };
         // Without this the set would grow with every attempt that was ever run.
         while attempts.try_join_next().is_some() {}
-        let claim = loop {
+        let (claim, span) = loop {
             if drain.is_cancelled() {
                 return attempts;
             }
             match claim(worker).await {
-                Ok(Some(claim)) => {
+                Ok(Some(claimed)) => {
                     pauses = Pauses::default();
-                    break claim;
+                    break claimed;
                 }
                 Ok(None) => {
                     drain.run_until_cancelled(waker.wait(POLL)).await;
@@ -49,24 +50,55 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
         };
         metrics::histogram!("codecanvas_queue_wait_seconds").record(claim.waited);
         let worker = Arc::clone(worker);
+        let seat = Seat::take(permit);
         // On the heap: it holds the whole program.
-        attempts.spawn(async move { Box::pin(attempt::run(&worker, claim, permit)).await });
+        attempts.spawn(async move { Box::pin(attempt::run(&worker, claim, seat)).await }.instrument(span));
     }
 }
 
-/// Leases the next attempt whose user may run one more.
-async fn claim(worker: &Worker) -> sqlx::Result<Option<Claim>> {
+/// The right to run one program, counted while it is held.
+#[derive(Debug)]
+pub(super) struct Seat {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    fn take(permit: OwnedSemaphorePermit) -> Self {
+        metrics::gauge!("codecanvas_worker_busy_slots").increment(1.0);
+        Self { _permit: permit }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        metrics::gauge!("codecanvas_worker_busy_slots").decrement(1.0);
+    }
+}
+
+/// Leases the next attempt whose user may run one more. Answers with the span of all that becomes of it.
+async fn claim(worker: &Worker) -> sqlx::Result<Option<(Claim, Span)>> {
     let mut at_their_quota = Vec::new();
     loop {
         let mut tx = worker.pool.begin().await?;
         let candidate = queue::lock_next(&mut tx, &worker.claimant.languages, &at_their_quota).await?;
         let Some(candidate) = candidate else { return Ok(None) };
-        if let Some(claim) = queue::claim(&mut tx, candidate, &worker.claimant).await? {
-            tx.commit().await?;
-            return Ok(Some(claim));
+        let user = candidate.user_id;
+        let span = attempt::span(worker, candidate.attempt_id);
+        let claiming = async {
+            let claim = queue::claim(&mut tx, candidate, &worker.claimant).await?;
+            if claim.is_some() {
+                tx.commit().await?;
+            } else {
+                // Another worker took the last place of this user's quota a moment ago.
+                tx.rollback().await?;
+            }
+            Ok::<_, sqlx::Error>(claim)
+        };
+        let claim = claiming.instrument(tracing::info_span!(parent: &span, "claim")).await?;
+        if let Some(claim) = claim {
+            span.record("language", &claim.language);
+            return Ok(Some((claim, span)));
         }
-        // Another worker took the last place of this user's quota a moment ago.
-        tx.rollback().await?;
-        at_their_quota.push(candidate.user_id);
+        at_their_quota.push(user);
     }
 }

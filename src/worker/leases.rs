@@ -135,6 +135,5 @@ async fn beat(worker: &Worker, row: &NewWorker<'_>, lease: Duration) -> sqlx::Re
     }
     let busy = i32::try_from(held.len()).unwrap_or(i32::MAX);
     workers::report(&mut conn, row, busy).await?;
-    metrics::gauge!("codecanvas_worker_busy_slots").set(f64::from(busy));
     Ok(())
 }

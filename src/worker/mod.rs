@@ -33,6 +33,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use self::leases::Leases;
 use self::recorder::Recorder;
@@ -122,6 +123,13 @@ pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result
         executor,
         recorder,
     });
+    metrics::gauge!("codecanvas_worker_slots")
+        .set(f64::from(u32::try_from(worker.executor.slots()).unwrap_or(u32::MAX)));
+    for (name, extent) in worker.executor.protections() {
+        metrics::gauge!("codecanvas_sandbox_protection", "protection" => name).set(extent);
+    }
+    // Every line that one of the tasks below logs says which worker it is.
+    let span = tracing::info_span!(parent: None, "worker", worker.id = %id);
     tracing::info!(
         worker.id = %id,
         worker.slots = worker.executor.slots(),
@@ -131,13 +139,15 @@ pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result
 
     // These go on while attempts drain.
     let mut services = JoinSet::new();
-    let mut recording = JoinSet::from_iter([recording.run()]);
-    services.spawn(listen(worker.pool.clone(), worker.hub.clone(), Audience::Worker, end.clone()));
-    services.spawn(leases::keep(Arc::clone(&worker), end.clone()));
-    services.spawn(reclaim::run(Arc::clone(&worker), end.clone()));
-    services.spawn(housekeeping::run(worker.pool.clone(), settings.keep_logs, end.clone()));
+    let mut recording = JoinSet::from_iter([recording.run().instrument(span.clone())]);
+    let listening = listen(worker.pool.clone(), worker.hub.clone(), Audience::Worker, end.clone());
+    services.spawn(listening.instrument(span.clone()));
+    services.spawn(leases::keep(Arc::clone(&worker), end.clone()).instrument(span.clone()));
+    services.spawn(reclaim::run(Arc::clone(&worker), end.clone()).instrument(span.clone()));
+    let tidying = housekeeping::run(worker.pool.clone(), settings.keep_logs, end.clone());
+    services.spawn(tidying.instrument(span.clone()));
 
-    let mut attempts = claims::run(&worker, &shutdown.drain).await;
+    let mut attempts = claims::run(&worker, &shutdown.drain).instrument(span).await;
     tracing::info!(worker.id = %id, running = attempts.len(), "takes no more work");
     tokio::select! {
         () = join(&mut attempts) => {}

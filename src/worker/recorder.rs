@@ -245,7 +245,7 @@ impl Recording {
         loop {
             match self.transaction(&pending).await {
                 Ok(turns) => {
-                    metrics::histogram!("codecanvas_recorder_seconds").record(started.elapsed());
+                    count(&pending, started.elapsed());
                     for (pending, turn) in pending.iter().zip(turns) {
                         // An end whose commit was not answered has taken the row with it, and looks the same.
                         if turn == Turn::Lost {
@@ -323,5 +323,17 @@ impl Recording {
         }
         tx.commit().await?;
         Ok(turns)
+    }
+}
+
+/// Counts what a transaction has stored.
+fn count(pending: &[Pending], took: Duration) {
+    metrics::histogram!("codecanvas_recorder_seconds").record(took);
+    let events: usize = pending.iter().map(|pending| pending.batch.events.len()).sum();
+    metrics::histogram!("codecanvas_recorder_batch_events")
+        .record(f64::from(u32::try_from(events).unwrap_or(u32::MAX)));
+    let now = Utc::now();
+    for event in pending.iter().flat_map(|pending| &pending.batch.events) {
+        metrics::histogram!("codecanvas_event_store_seconds").record((now - event.at).to_std().unwrap_or_default());
     }
 }

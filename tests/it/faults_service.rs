@@ -10,6 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use super::support::leftovers::Traces;
+use super::support::service::data_dir;
 use super::support::workshop::PATIENCE;
 use super::support::{client, executable, text};
 
@@ -20,10 +22,11 @@ struct Service {
 }
 
 impl Service {
-    async fn start(data_dir: &Path) -> Self {
+    async fn start(data_dir: &Path, traces: &Traces) -> Self {
         let mut process = Command::new(executable())
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
+            .envs(traces.environment())
             .env("CODECANVAS_WORKER_LANGUAGES", "bash")
             .env("CODECANVAS_WORKER_SLOTS", "1")
             .env("CODECANVAS_WORKER_LEASE", "2s")
@@ -174,25 +177,26 @@ fn assert_whole(log: &[Value], expected: &str) {
     assert_eq!(output, expected);
 }
 
-fn any_output(event: &Value) -> bool {
-    event["__typename"] == "OutputChunk"
+/// A program that writes for two seconds.
+fn slowly(mark: &str) -> String {
+    format!("echo {mark}; for i in 1 2 3 4; do sleep 0.5; echo $i; done; echo end")
 }
 
-/// Below `/tmp`: the database's own user must be able to reach it.
-fn data_dir() -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt as _;
-    let directory = tempfile::Builder::new().prefix("codecanvas-service-").tempdir_in("/tmp").unwrap();
-    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    directory
+/// What [`slowly`] writes behind its mark.
+const WRITTEN: &str = "\n1\n2\n3\n4\nend\n";
+
+fn any_output(event: &Value) -> bool {
+    event["__typename"] == "OutputChunk"
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_process_is_killed_while_a_program_runs_and_the_reader_misses_nothing() {
     let directory = data_dir();
-    let service = Service::start(directory.path()).await;
+    let traces = Traces::of(directory.path());
+    let service = Service::start(directory.path(), &traces).await;
     let token = service.register().await;
     for role in ["api", "postgres", "worker"] {
-        let attempt = service.submit(&token, &format!("echo {role}; sleep 2; echo end")).await;
+        let attempt = service.submit(&token, &slowly(role)).await;
         let mut log = Vec::new();
         service.follow(&token, &attempt, &mut log, any_output).await;
         let victim = if role == "postgres" {
@@ -203,17 +207,19 @@ async fn each_process_is_killed_while_a_program_runs_and_the_reader_misses_nothi
         };
         kill(victim, Signal::SIGKILL).unwrap();
         service.follow(&token, &attempt, &mut log, is_last).await;
-        assert_whole(&log, &format!("{role}\nend\n"));
+        assert_whole(&log, &format!("{role}{WRITTEN}"));
     }
     service.stop().await;
+    traces.assert_gone().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_killed_at_once_and_goes_on_after_the_next_start() {
     let directory = data_dir();
-    let service = Service::start(directory.path()).await;
+    let traces = Traces::of(directory.path());
+    let service = Service::start(directory.path(), &traces).await;
     let token = service.register().await;
-    let running = service.submit(&token, "echo begun; sleep 2; echo end").await;
+    let running = service.submit(&token, &slowly("begun")).await;
     let waiting = service.submit(&token, "echo later").await;
     let mut log = Vec::new();
     service.follow(&token, &running, &mut log, any_output).await;
@@ -230,13 +236,39 @@ async fn everything_is_killed_at_once_and_goes_on_after_the_next_start() {
     };
     tokio::time::timeout(PATIENCE, gone).await.expect("no process is left");
 
-    let service = Service::start(directory.path()).await;
+    let service = Service::start(directory.path(), &traces).await;
     service.follow(&token, &running, &mut log, is_last).await;
-    assert_whole(&log, "begun\nend\n");
+    assert_whole(&log, &format!("begun{WRITTEN}"));
     let mut later = Vec::new();
     service.follow(&token, &waiting, &mut later, is_last).await;
     assert_whole(&later, "later\n");
     service.stop().await;
+    // The control groups that the first keepers could not remove are gone as well.
+    traces.assert_gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_signal_lets_programs_finish_and_what_waits_runs_after_the_next_start() {
+    let directory = data_dir();
+    let traces = Traces::of(directory.path());
+    let service = Service::start(directory.path(), &traces).await;
+    let token = service.register().await;
+    let running = service.submit(&token, &slowly("begun")).await;
+    let waiting = service.submit(&token, "echo later").await;
+    let mut log = Vec::new();
+    service.follow(&token, &running, &mut log, any_output).await;
+    service.stop().await;
+    traces.assert_gone().await;
+
+    let service = Service::start(directory.path(), &traces).await;
+    service.follow(&token, &running, &mut log, is_last).await;
+    assert_whole(&log, &format!("begun{WRITTEN}"));
+    assert_eq!(log.iter().filter(|event| event["state"] == "QUEUED").count(), 1, "it ran once");
+    let mut later = Vec::new();
+    service.follow(&token, &waiting, &mut later, is_last).await;
+    assert_whole(&later, "later\n");
+    service.stop().await;
+    traces.assert_gone().await;
 }
 
 /// Whether the process runs; one that nobody has waited for does not.

@@ -104,17 +104,7 @@ impl TestApp {
 
     /// Somebody with an account.
     pub async fn student(&self, username: &str) -> Person {
-        let mut person = self.nobody();
-        let input = json!({ "username": username, "password": PASSWORD });
-        let data = person
-            .ask(
-                "mutation($input: RegisterInput!) { register(input: $input) { token user { id } } }",
-                json!({ "input": input }),
-            )
-            .await;
-        person.token = Some(text(&data["register"]["token"]));
-        person.id = text(&data["register"]["user"]["id"]);
-        person
+        self.nobody().register(username, PASSWORD).await
     }
 
     /// Somebody with an account who may create courses.
@@ -179,6 +169,26 @@ pub struct Person {
 }
 
 impl Person {
+    /// Somebody who is not signed in, at a server that is not of this process.
+    pub fn at(url: &str) -> Self {
+        let app = url.strip_prefix("http://").unwrap().parse().unwrap();
+        Self { app, http: client(), token: None, id: String::new() }
+    }
+
+    /// The same person with an account.
+    pub async fn register(mut self, username: &str, password: &str) -> Self {
+        let input = json!({ "username": username, "password": password });
+        let data = self
+            .ask(
+                "mutation($input: RegisterInput!) { register(input: $input) { token user { id } } }",
+                json!({ "input": input }),
+            )
+            .await;
+        self.token = Some(text(&data["register"]["token"]));
+        self.id = text(&data["register"]["user"]["id"]);
+        self
+    }
+
     /// The whole answer to an operation.
     pub async fn answer(&self, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables });

@@ -4,12 +4,14 @@
 //! - [`TestApp`]: the api over HTTP and WebSockets, and people who use it
 //! - [`desk`]: the use cases without a server in front
 //! - [`service`]: `codecanvas serve` as a process
+//! - [`leftovers`]: what workers leave on the host
 //! - [`executable`]: the `codecanvas` that was built with the tests
 
 mod app;
 mod database;
 pub mod desk;
 mod event_stream;
+pub mod leftovers;
 pub mod service;
 mod socket;
 mod statements;

@@ -38,6 +38,11 @@ impl Service {
 
     /// Starts it with more arguments.
     pub fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(data_dir, arguments, &[])
+    }
+
+    /// Starts it with more arguments, and more in its environment.
+    pub fn start_in(data_dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut process = Command::new(super::executable())
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
@@ -46,6 +51,7 @@ impl Service {
             .env_remove("DATABASE_URL")
             // What toolchains are warmed up with is made once for all tests.
             .env("CODECANVAS_WORKER_CACHE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/executor"))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -77,6 +83,19 @@ impl Service {
                 Err(error) => panic!("it never came ({error}): {:#?}", self.seen),
             }
         }
+    }
+
+    /// What it logged so far, as far as it was waited for.
+    pub fn seen(&self) -> &[Value] {
+        &self.seen
+    }
+
+    /// The first signal, and all that it logs until its end.
+    pub fn stop(mut self) -> Vec<Value> {
+        self.signal(Signal::SIGTERM);
+        assert!(self.wait().success());
+        self.seen.extend(self.log.iter());
+        std::mem::take(&mut self.seen)
     }
 
     /// Waits until the service is ready; answers with its URL.

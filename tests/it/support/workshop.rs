@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::leftovers::Traces;
 use super::{TestDatabase, database, executable};
 
 /// Nothing in the tests takes so long unless it hangs.
@@ -40,6 +42,8 @@ pub struct Workshop {
     pub services: Arc<Services>,
     end: CancellationToken,
     cache: tempfile::TempDir,
+    /// Of all its workers.
+    traces: Traces,
 }
 
 impl Drop for Workshop {
@@ -73,7 +77,18 @@ impl Workshop {
         let services = Arc::new(Services::new(database.pool.clone(), settings).unwrap());
         let end = CancellationToken::new();
         tokio::spawn(listen(database.pool.clone(), services.hub.clone(), Audience::Api, end.clone()));
-        Self { database, services, end, cache: tempfile::tempdir().unwrap() }
+        let cache = tempfile::tempdir().unwrap();
+        Self { database, services, end, traces: Traces::of(cache.path()), cache }
+    }
+
+    /// Fails unless all workers, their boxes, groups and mounts are gone.
+    pub async fn assert_nothing_is_left(&self) {
+        self.traces.assert_gone().await;
+    }
+
+    /// Where its workers keep what they compile.
+    pub fn cache(&self) -> &Path {
+        self.cache.path()
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -153,6 +168,8 @@ impl Workshop {
         settings.executor.keeper_executable = executable();
         settings.executor.slots = NonZeroUsize::new(slots);
         settings.executor.cache_dir = self.cache.path().to_owned();
+        settings.executor.first_uid = Some(self.traces.uid_base);
+        settings.executor.cgroup_parent = Some(self.traces.cgroup_parent.clone());
         settings.executor.only_languages = Some(languages.iter().map(|name| (*name).to_owned()).collect());
         change(&mut settings);
         let shutdown = Shutdown::default();
@@ -172,14 +189,20 @@ impl Workshop {
 
     /// A worker in a process of its own, offering bash, with one slot.
     pub async fn worker_process(&self, lease: Duration) -> WorkerProcess {
+        self.worker_process_of(Command::new(executable()), "bash", lease).await
+    }
+
+    /// The same, by a command that becomes the executable, offering other languages.
+    pub async fn worker_process_of(&self, mut command: Command, languages: &str, lease: Duration) -> WorkerProcess {
         let before = self.workers().await;
-        let process = Command::new(executable())
+        let process = command
             .arg("worker")
+            .envs(self.traces.environment())
             .env("DATABASE_URL", self.database.url.expose())
             .env("CODECANVAS_DATA_DIR", self.cache.path())
             .env("CODECANVAS_WORKER_CACHE_DIR", self.cache.path())
             .env("CODECANVAS_WORKER_SLOTS", "1")
-            .env("CODECANVAS_WORKER_LANGUAGES", "bash")
+            .env("CODECANVAS_WORKER_LANGUAGES", languages)
             .env("CODECANVAS_WORKER_LEASE", format!("{}ms", lease.as_millis()))
             .env("CODECANVAS_LOG_FILTER", "warn")
             .stdin(Stdio::null())

@@ -26,6 +26,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Map, Value as Json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tracing::Instrument as _;
 
 use self::message::{ClientMessage, Close, SUBPROTOCOL, ServerMessage};
 use self::operations::Operations;
@@ -49,6 +50,8 @@ pub fn accept(api: Arc<Api>, upgrade: WebSocketUpgrade, headers: &HeaderMap, add
     let origin = Origin::of(headers, &api.config);
     let cookie = Credential::from_headers(headers, api.cookie);
     let client = client_of(headers, address, &api.config);
+    // What is logged later belongs to this request as well.
+    let span = tracing::Span::current();
     upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(api.body_limit())
@@ -56,9 +59,9 @@ pub fn accept(api: Arc<Api>, upgrade: WebSocketUpgrade, headers: &HeaderMap, add
         // Buffers are per connection and there may be thousands: 4 KiB hold most messages.
         .read_buffer_size(4096)
         .write_buffer_size(0)
-        .on_upgrade(move |socket| async move {
+        .on_upgrade(move |socket| {
             let tasks = api.tasks.clone();
-            tasks.track_future(run(api, socket, cookie, origin, client)).await;
+            tasks.track_future(run(api, socket, cookie, origin, client)).instrument(span)
         })
 }
 

@@ -11,6 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument as _;
 
 use super::message::{Close, ServerMessage};
 use crate::api::Api;
@@ -61,13 +62,14 @@ impl Operations {
             number: self.started,
         };
         // The entry is made under the lock that the task needs to remove it.
-        let handle = self.tasks.spawn(async move {
+        let operation = async move {
             if is_full {
                 task.refuse_as_too_many().await;
             } else {
                 task.run(parameters, credential, client).await;
             }
-        });
+        };
+        let handle = self.tasks.spawn(operation.in_current_span());
         running.insert(id, (self.started, handle));
         Ok(())
     }
