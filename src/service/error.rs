@@ -13,6 +13,18 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// keep. Appendix A of its manual, `character_not_in_repertoire`.
 const NUL_IN_TEXT: &str = "22021";
 
+/// What refers to the user who asks. Where one of these does not hold, the account was deleted while the
+/// request was under way.
+const REFERENCES_TO_WHO_ASKS: [&str; 7] = [
+    "access_tokens_user_id_fkey",
+    "attempts_requested_by_fkey",
+    "course_members_user_id_fkey",
+    "feedback_author_id_fkey",
+    "queue_user_id_fkey",
+    "sessions_user_id_fkey",
+    "submissions_author_id_fkey",
+];
+
 /// Why a use case refused. `Display` is for the person who asked: it holds no detail of the server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -120,6 +132,10 @@ impl From<sqlx::Error> for Error {
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         if code.is_some_and(|code| code == NUL_IN_TEXT) {
             return Self::invalid("", "Text must not contain NUL characters.");
+        }
+        let constraint = error.as_database_error().and_then(sqlx::error::DatabaseError::constraint);
+        if constraint.is_some_and(|name| REFERENCES_TO_WHO_ASKS.contains(&name)) {
+            return Self::Unauthenticated;
         }
         // These pass by themselves: the pool is used up, or Postgres restarts. Every other kind is a
         // mistake of ours.

@@ -10,7 +10,7 @@ use codecanvas::domain::page::PageRequest;
 use codecanvas::domain::user::SiteRole;
 use codecanvas::service::people::Register;
 use codecanvas::service::sessions::Client;
-use codecanvas::service::{Error, admin, people, sessions, tokens};
+use codecanvas::service::{Error, admin, courses, people, sessions, tokens};
 
 use crate::support::desk::{Desk, HandedIn, PASSWORD, client, code, registration};
 
@@ -266,6 +266,20 @@ async fn what_is_no_secret_opens_nothing() {
         0,
         "the secret itself is nowhere"
     );
+}
+
+#[tokio::test]
+async fn whoever_is_deleted_while_they_ask_is_signed_out() {
+    let desk = Desk::new().await;
+    let tess = desk.teacher("tess").await;
+    let course = desk.course(&tess).await;
+    let tom = desk.teacher("tom").await;
+    people::delete_account(&desk.services, &tom, PASSWORD).await.unwrap();
+    // The credential was checked before that.
+    assert_eq!(code(tokens::create(&desk.services, &tom, "ci", None).await), "UNAUTHENTICATED");
+    assert_eq!(code(courses::create(&desk.services, &tom, "C").await), "UNAUTHENTICATED");
+    let join = courses::join(&desk.services, &tom, course.join_code.as_deref().unwrap());
+    assert_eq!(code(join.await), "UNAUTHENTICATED");
 }
 
 #[tokio::test]
