@@ -127,6 +127,7 @@ fn way_to(kind: &str) -> Option<&'static [&'static str]> {
         "CourseStatistics" => &["course(id: $course)", "statistics"],
         "VerdictCount" => &["course(id: $course)", "statistics", "byVerdict"],
         "LanguageCount" => &["course(id: $course)", "statistics", "byLanguage"],
+        "StudentCount" => &["course(id: $course)", "statistics", "byStudent"],
         "TimeBucket" => &["course(id: $course)", "statistics", "overTime"],
         "Feedback" => &["node(id: $feedback)", "... on Feedback"],
         "Server" => &["server"],
