@@ -4,10 +4,11 @@ use std::io::{PipeReader, Read, Write, pipe};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use codecanvas_sandbox::message::content_from;
-use codecanvas_sandbox::{Ended, Signal, StepLimits, StopReason};
+use codecanvas_sandbox::message::{Request, Response, content_from};
+use codecanvas_sandbox::probe::ProtectionState;
+use codecanvas_sandbox::{Ended, Keeper, Signal, StepLimits, StopReason, THIS_EXECUTABLE};
 
-use crate::support::{Fixture, Ran, has_control_groups, limited, program};
+use crate::support::{Fixture, Ran, has_control_groups, layout, limited, program};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -18,6 +19,27 @@ fn pipes() -> (std::io::PipeWriter, PipeReader, [OwnedFd; 3]) {
     let (stdin, to_stdin) = pipe().unwrap();
     let (from_stdout, stdout) = pipe().unwrap();
     (to_stdin, from_stdout, [stdin.into(), stdout.into(), content_from(b"").unwrap()])
+}
+
+/// What is true of memory where there are no control groups: nobody gets a box that way without agreeing to it by name, the keeper
+/// reports it, and what a step used is not told.
+fn memory_is_not_limited_and_that_is_said() {
+    let mut strict = layout();
+    strict.may_be_missing.clear();
+    let keeper = Keeper::spawn(THIS_EXECUTABLE.as_ref()).unwrap();
+    let answer = keeper.call(&Request::Setup(strict), &[], Duration::from_secs(20)).unwrap().message;
+    let Response::Failed(failure) = answer else { panic!("{answer:?}") };
+    assert!(failure.to_string().contains("memory-limit"), "{failure:?}");
+
+    let keeper = Keeper::spawn(THIS_EXECUTABLE.as_ref()).unwrap();
+    let answer = keeper.call(&Request::Setup(layout()), &[], Duration::from_secs(20)).unwrap().message;
+    let Response::Armed(armed) = answer else { panic!("{answer:?}") };
+    let memory = armed.protections.iter().find(|protection| protection.name == "memory-limit").unwrap();
+    assert_eq!(memory.state, ProtectionState::Missing);
+    assert!(memory.fix.is_some());
+
+    let ran = Fixture::new().run(program("print", &["small"]));
+    assert_eq!((ran.ok(), ran.outcome.peak_memory_bytes), ("small", None));
 }
 
 fn run_limited(name: &str, change: impl FnOnce(&mut StepLimits)) -> Ran {
@@ -85,7 +107,7 @@ tests! {
 
     fn memory_above_the_limit_is_an_oom_kill() {
         if !has_control_groups() {
-            return;
+            return memory_is_not_limited_and_that_is_said();
         }
         let ran = run_limited("eat", |limits| limits.memory_bytes = 32 << 20);
         assert_eq!(ran.outcome.ended, Ended::Signaled(Signal(9)));
@@ -97,7 +119,7 @@ tests! {
 
     fn memory_above_the_limit_in_a_child_is_told_even_if_the_program_goes_on() {
         if !has_control_groups() {
-            return;
+            return memory_is_not_limited_and_that_is_said();
         }
         let ran = run_limited("eat-in-child", |limits| limits.memory_bytes = 32 << 20);
         assert_eq!(ran.outcome.ended, Ended::Exited(0));
@@ -105,16 +127,21 @@ tests! {
     }
 
     fn files_in_memory_count_as_memory_and_the_next_box_is_not_worse_off() {
-        if !has_control_groups() {
-            return;
-        }
         let fixture = Fixture::new();
         for path in ["/tmp/full", "/dev/shm/full", "full"] {
             let mut spec = program("fill", &[path]);
             spec.limits.memory_bytes = 16 << 20;
             spec.limits.disk_bytes = 64 << 20;
+            if !has_control_groups() {
+                // The disk's own limit is all there is.
+                spec.limits.disk_bytes = 8 << 20;
+            }
             let ran = fixture.run(spec);
-            assert!(ran.outcome.oom_kills >= 1, "{ran:#?}");
+            if has_control_groups() {
+                assert!(ran.outcome.oom_kills >= 1, "{ran:#?}");
+            } else {
+                assert!(ran.ok().ends_with("StorageFull\n"), "{ran:#?}");
+            }
             fixture.reset();
             let after = fixture.run(program("print", &["well"]));
             assert_eq!((after.ok(), after.outcome.oom_kills), ("well", 0));
