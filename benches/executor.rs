@@ -20,6 +20,11 @@ const EXECUTABLE: &str = env!("CARGO_BIN_EXE_codecanvas");
 
 const ROUNDS: usize = 15;
 
+/// The box of the job before is armed again behind its back; a student's next job is not that close.
+const PAUSE: Duration = Duration::from_millis(20);
+/// An interpreter that was started ahead takes its time as well.
+const PAUSE_AHEAD: Duration = Duration::from_millis(300);
+
 /// The name, the file, how a comment starts, and what one types at the shell.
 const LANGUAGES: &[(&str, &str, &str, &str)] = &[
     ("c", "main.c", "//", "gcc -O2 -o main main.c && ./main"),
@@ -41,46 +46,68 @@ fn main() {
     runtime.block_on(async {
         let started = Instant::now();
         let shutdown = CancellationToken::new();
-        let executor = Executor::start(settings(), shutdown.clone()).await.unwrap();
+        let executor = Executor::start(settings(0, None), shutdown.clone()).await.unwrap();
         println!("Start, with what earlier ones made: {:.2} s\n", started.elapsed().as_secs_f64());
-        println!("| hello world, ms (median / p99) | shell | new | new : shell | again |");
-        println!("|---|---:|---:|---:|---:|");
+        let ahead = Executor::start(settings(1, Some(Duration::from_mins(10))), shutdown.clone()).await.unwrap();
+        println!(
+            "| hello world, ms (median / p99) | shell | new | new : shell | again | started ahead | ahead : shell |"
+        );
+        println!("|---|---:|---:|---:|---:|---:|---:|");
         for &(name, file, comment, command) in LANGUAGES {
             let Some(language) = executor.languages().iter().find(|language| language.name == name) else {
-                println!("| {name} | not offered | | | |");
+                println!("| {name} | not offered | | | | | |");
                 continue;
             };
             let mut shell = Vec::new();
             let mut new = Vec::new();
             let mut again = Vec::new();
+            let mut waiting = Vec::new();
             for round in 0..ROUNDS {
                 // A source that neither has seen; PHP's template ends in PHP.
                 let source = format!("{}{comment} {round} {}\n", language.template, uuid::Uuid::new_v4());
                 shell.push(at_the_shell(directory.path(), file, &source, command));
-                new.push(in_a_box(&executor, name, file, &source).await);
-                again.push(in_a_box(&executor, name, file, &source).await);
+                new.push(in_a_box(&executor, PAUSE, name, file, &source).await);
+                again.push(in_a_box(&executor, PAUSE, name, file, &source).await);
+                if STARTED_AHEAD.contains(&name) {
+                    waiting.push(in_a_box(&ahead, PAUSE_AHEAD, name, file, &source).await);
+                }
             }
+            // The first found nobody waiting.
+            let waiting = waiting.get_mut(1..).map(|times| summary(times));
             let [shell, new, again] = [&mut shell, &mut new, &mut again].map(|times| summary(times));
             let show = |(median, p99): (f64, f64)| format!("{median:.1} / {p99:.1}");
-            println!("| {name} | {} | {} | {:.2} | {} |", show(shell), show(new), new.0 / shell.0, show(again));
+            let (waiting, ratio) =
+                waiting.map_or_else(Default::default, |waiting| (show(waiting), format!("{:.2}", waiting.0 / shell.0)));
+            let (ratio_new, show_new) = (new.0 / shell.0, show(new));
+            println!(
+                "| {name} | {} | {show_new} | {ratio_new:.2} | {} | {waiting} | {ratio} |",
+                show(shell),
+                show(again)
+            );
         }
         shutdown.cancel();
         executor.closed().await;
-        drop(executor);
+        ahead.closed().await;
+        drop((executor, ahead));
     });
 }
 
-fn settings() -> ExecutorSettings {
+/// Languages whose interpreters can be started ahead.
+const STARTED_AHEAD: &[&str] = &["python3", "nodejs", "php"];
+
+/// Two executors at the same time share nothing but the cache.
+fn settings(number: u32, start_ahead: Option<Duration>) -> ExecutorSettings {
     ExecutorSettings {
         keeper_executable: EXECUTABLE.into(),
-        slots: NonZeroUsize::new(2),
+        slots: NonZeroUsize::new(if start_ahead.is_some() { 1 } else { 2 }),
         cache_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("executor"),
         artefact_cache_bytes: 1 << 30,
         languages_dir: None,
         only_languages: Some(LANGUAGES.iter().map(|(name, ..)| (*name).to_owned()).collect()),
         idle_limit: Duration::from_mins(1),
-        first_uid: None,
-        cgroup_parent: Some(format!("codecanvas-bench-{}", std::process::id())),
+        start_ahead,
+        first_uid: Some(66_000 + number * 100),
+        cgroup_parent: Some(format!("codecanvas-bench-{}-{number}", std::process::id())),
         waived_protections: Vec::new(),
     }
 }
@@ -103,9 +130,8 @@ fn at_the_shell(directory: &Path, file: &str, source: &str, command: &str) -> Du
     started.elapsed()
 }
 
-async fn in_a_box(executor: &Executor, language: &str, file: &str, source: &str) -> Duration {
-    // The box of the job before is armed again behind its back; a student's next job is not that close.
-    tokio::time::sleep(Duration::from_millis(20)).await;
+async fn in_a_box(executor: &Executor, pause: Duration, language: &str, file: &str, source: &str) -> Duration {
+    tokio::time::sleep(pause).await;
     let job = Job {
         language: language.to_owned(),
         files: vec![SourceFile { path: file.to_owned(), bytes: source.as_bytes().to_vec() }],

@@ -79,7 +79,11 @@ async fn work(config: Config) -> anyhow::Result<ExitCode> {
             let code = match &error {
                 StartError::Box(SlotError::Failed(_)) => exit::UNPROTECTED,
                 StartError::Box(
-                    SlotError::Spawn(_) | SlotError::Message(_) | SlotError::Unexpected | SlotError::Silent,
+                    SlotError::Spawn(_)
+                    | SlotError::Message(_)
+                    | SlotError::Unexpected
+                    | SlotError::Silent
+                    | SlotError::Gone,
                 ) => 1,
                 StartError::CacheDir { .. } | StartError::Languages(_) => exit::CONFIG,
             };

@@ -211,6 +211,9 @@ pub struct Worker {
     /// How large that may grow.
     #[serde(deserialize_with = "values::bytes")]
     pub cache_size: Bytes,
+    /// How long an interpreter that was started ahead waits for its program; `None`: none is started ahead.
+    #[serde(deserialize_with = "values::optional_duration")]
+    pub start_ahead: Option<Duration>,
     /// The name of the control group that holds those of the boxes.
     pub cgroup_parent: String,
     /// The user id of the first slot; slot n has this plus n.

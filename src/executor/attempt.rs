@@ -1,29 +1,27 @@
 //! One job in one box: sources in, compile, run, verdict.
 
-use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use codecanvas_sandbox::message::Collect;
-use codecanvas_sandbox::{StepLimits, StepSpec};
+use codecanvas_sandbox::StepSpec;
+use codecanvas_sandbox::message::{Ahead, Collect};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use super::cache::{ArtefactCache, Compilation, Key, KeyBuilder};
+use super::assignment::{Assignment, make_room};
+use super::cache::{ArtefactCache, Compilation, Key};
 use super::execution::{Execution, ExecutionEventBody, StepResult, StoredOutput};
-use super::job::{Control, Job};
-use super::language::command::{Template, Values};
-use super::language::{Compile, Language};
+use super::job::Control;
+use super::language::Compile;
+use super::pipes::Streams;
 use super::reporter::Reporter;
-use super::slot::{PlacedFile, Slot, SlotError};
-use super::step::{self, Stdin, Step};
-use super::toolchain::{self, Toolchain};
+use super::slot::{PlacedFile, Slot, SlotError, Waiting};
+use super::step::{self, Step};
 use super::verdict::{Facts, Judgement, judge};
 use super::workspace;
 use crate::domain::limits::Limits;
@@ -40,34 +38,34 @@ const MAX_ARTEFACT_FILES: usize = 200;
 pub struct Surroundings {
     /// Compiled programs.
     pub cache: Arc<ArtefactCache>,
-    /// How long an interactive program may wait for input, all waits together.
-    pub idle_limit: Duration,
     /// Owns the writing of cache entries.
     pub tasks: TaskTracker,
     /// Stops everything.
     pub shutdown: CancellationToken,
 }
 
-/// Runs a job in the box of a slot. The box is used up afterwards.
+/// Runs a job in the box of a slot. The box is used up afterwards. `ahead` is how its interpreter can have been started ahead.
 pub async fn run(
     slot: &Slot,
-    toolchain: &Toolchain,
-    job: Job,
+    assignment: Assignment<'_>,
+    ahead: Option<&Ahead>,
     reporter: &mut Reporter,
     control: &mut Control,
     surroundings: &Surroundings,
 ) -> Execution {
-    let mut attempt = Attempt { slot, toolchain, job, reporter, control, surroundings, steps: Vec::new() };
-    let verdict = attempt.run().await;
+    let language_version = Some(assignment.toolchain.offered.version.clone());
+    let mut attempt = Attempt { slot, assignment, waiting: None, reporter, control, surroundings, steps: Vec::new() };
+    let verdict = attempt.run(ahead).await;
     let steps = attempt.steps;
     reporter.flush().await;
-    Execution { verdict, language_version: Some(toolchain.offered.version.clone()), steps }
+    Execution { verdict, language_version, steps }
 }
 
 struct Attempt<'a> {
     slot: &'a Slot,
-    toolchain: &'a Toolchain,
-    job: Job,
+    assignment: Assignment<'a>,
+    /// The interpreter that was started ahead for this very job.
+    waiting: Option<Waiting>,
     reporter: &'a mut Reporter,
     control: &'a mut Control,
     surroundings: &'a Surroundings,
@@ -75,15 +73,22 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn run(&mut self) -> Verdict {
-        let run = &self.toolchain.language.run;
-        let limits = match self.job.limits.resolve(&run.default_limits, &run.maximum_limits) {
+    async fn run(&mut self, ahead: Option<&Ahead>) -> Verdict {
+        let language = &self.assignment.toolchain.language;
+        let limits = match self.assignment.limits() {
             Ok(limits) => limits,
             // Checked where the job was made; a worker with other maxima than that one got it.
-            Err(error) => return self.fail(StepKind::Run, run.default_limits, &error.to_string()),
+            Err(error) => return self.fail(StepKind::Run, language.run.default_limits, &error.to_string()),
         };
-        let mut files = workspace::files(&self.job, &self.toolchain.language);
-        if let Some(compile) = &self.toolchain.language.compile {
+        let mut files = workspace::files(&self.assignment.job, language);
+        if let Some(waiting) = self.slot.take_waiting() {
+            if ahead == Some(&waiting.ahead) {
+                self.waiting = Some(waiting);
+            } else if let Err(error) = self.slot.reset().await {
+                return self.fail_by(StepKind::Run, limits, &error);
+            }
+        }
+        if let Some(compile) = &language.compile {
             self.reporter.report(ExecutionEventBody::StateChanged(AttemptState::Compiling));
             match self.compile(compile, files).await {
                 Ok(in_box) => files = in_box,
@@ -93,16 +98,15 @@ impl Attempt<'_> {
             return self.fail_by(StepKind::Run, limits, &error);
         }
         self.reporter.report(ExecutionEventBody::StateChanged(AttemptState::Running));
-        let in_box = Bytes(files.iter().map(|file| file.bytes.len() as u64).sum());
-        self.run_program(limits, in_box).await
+        self.run_program(limits, &files).await
     }
 
     /// Compiles, or takes what an earlier compilation left. Returns the files that are in the box.
     async fn compile(&mut self, compile: &Compile, files: Vec<PlacedFile>) -> Result<Vec<PlacedFile>, Verdict> {
         let limits = compile.limits;
         let started = Instant::now();
-        let spec = self.spec(StepKind::Compile, limits);
-        let key = self.key(&spec, &files);
+        let spec = self.assignment.compile_step(compile);
+        let key = self.assignment.key(&spec, &files);
         let cache = Arc::clone(&self.surroundings.cache);
         let found = tokio::task::spawn_blocking(move || cache.find(key)).await.ok().flatten();
         self.reporter.report(ExecutionEventBody::StepStarted { kind: StepKind::Compile, limits });
@@ -151,8 +155,8 @@ impl Attempt<'_> {
         if let Err(error) = self.slot.write(&files).await {
             return Err(self.end_by(StepKind::Compile, limits, &error));
         }
-        spec.limits.disk_bytes += files.iter().map(|file| file.bytes.len() as u64).sum::<u64>();
-        let mut result = match self.step(StepKind::Compile, spec, limits, b"", false).await {
+        make_room(&mut spec.limits, &files);
+        let mut result = match self.step(StepKind::Compile, spec, limits, b"", None).await {
             Ok(result) => result,
             Err(error) => return Err(self.end_by(StepKind::Compile, limits, &error)),
         };
@@ -228,14 +232,12 @@ impl Attempt<'_> {
         Ok(if files.is_empty() { Collected::Nothing } else { Collected::Artefacts(files) })
     }
 
-    async fn run_program(&mut self, limits: Limits, in_box: Bytes) -> Verdict {
-        let mut spec = self.spec(StepKind::Run, limits);
-        // What was there before the program is not the program's.
-        spec.limits.disk_bytes += in_box.0;
-        spec.limits.idle_time = self.job.is_interactive.then_some(self.surroundings.idle_limit);
+    async fn run_program(&mut self, limits: Limits, files: &[PlacedFile]) -> Verdict {
+        let mut spec = self.assignment.run_step(limits);
+        make_room(&mut spec.limits, files);
         self.reporter.report(ExecutionEventBody::StepStarted { kind: StepKind::Run, limits });
-        let stdin = std::mem::take(&mut self.job.stdin);
-        match self.step(StepKind::Run, spec, limits, &stdin, self.job.is_interactive).await {
+        let stdin = std::mem::take(&mut self.assignment.job.stdin);
+        match self.run_or_run_anew(spec, limits, &stdin, files).await {
             Ok(result) => {
                 let verdict = result.verdict;
                 self.finish(result);
@@ -245,17 +247,37 @@ impl Attempt<'_> {
         }
     }
 
+    /// Runs the program by the interpreter that waits for it, or, if there is none or it is gone, in the ordinary way.
+    async fn run_or_run_anew(
+        &mut self,
+        spec: StepSpec,
+        limits: Limits,
+        stdin: &[u8],
+        files: &[PlacedFile],
+    ) -> Result<StepResult, SlotError> {
+        if let Some(waiting) = self.waiting.take() {
+            match self.step(StepKind::Run, spec.clone(), limits, stdin, Some(waiting.streams)).await {
+                Err(SlotError::Gone) => {
+                    tracing::debug!(slot = self.slot.layout().slot, "the interpreter that was started ahead is gone");
+                    self.slot.reset().await?;
+                    self.slot.write(files).await?;
+                }
+                other => return other,
+            }
+        }
+        self.step(StepKind::Run, spec, limits, stdin, None).await
+    }
+
     async fn step(
         &mut self,
         kind: StepKind,
         spec: StepSpec,
         limits: Limits,
         stdin: &[u8],
-        is_dialogue: bool,
+        ahead: Option<Streams>,
     ) -> Result<StepResult, SlotError> {
         let idle_limit = spec.limits.idle_time.unwrap_or_default();
-        let stdin = if is_dialogue { Stdin::Dialogue(stdin) } else { Stdin::Known(stdin) };
-        let step = Step { kind, spec, output_limit: limits.output_bytes, stdin };
+        let step = Step { kind, spec, output_limit: limits.output_bytes, stdin, ahead };
         let span = tracing::info_span!("step", step.kind = ?kind, step.verdict = tracing::field::Empty);
         let running = step::run(self.slot, step, self.reporter, self.control, &self.surroundings.shutdown);
         let finished = running.instrument(span.clone()).await?;
@@ -278,49 +300,6 @@ impl Attempt<'_> {
             reason,
             is_cached: false,
         })
-    }
-
-    fn spec(&self, kind: StepKind, limits: Limits) -> StepSpec {
-        let language = &self.toolchain.language;
-        let sources = workspace::sources(&self.job, language);
-        let warm = language.warm_path();
-        let values = Values {
-            main: &self.job.main_path,
-            sources: &sources,
-            arguments: &self.job.arguments,
-            memory: limits.memory_bytes,
-            warm: &warm,
-        };
-        let (argv, env) = match (kind, &language.compile) {
-            (StepKind::Compile, Some(compile)) => {
-                (compile.command.fill(&values), environment(language, &[&compile.environment], &values))
-            }
-            (StepKind::Compile, None) | (StepKind::Run, _) => {
-                let run = &language.run;
-                let own: &[&[(String, Template)]] = if self.job.is_interactive {
-                    &[&run.environment, &run.interactive_environment]
-                } else {
-                    &[&run.environment]
-                };
-                (run.command.fill(&values), environment(language, own, &values))
-            }
-        };
-        StepSpec { argv, env, cwd: PathBuf::new(), limits: step_limits(&limits) }
-    }
-
-    /// Everything that goes into a compilation.
-    fn key(&self, spec: &StepSpec, files: &[PlacedFile]) -> Key {
-        let mut files: Vec<&PlacedFile> = files.iter().collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        KeyBuilder::default()
-            .with(&self.toolchain.identity)
-            .with(self.toolchain.offered.version.as_bytes())
-            .with_all(spec.argv.iter().map(String::as_bytes))
-            .with_all(spec.env.keys().map(String::as_bytes))
-            .with_all(spec.env.values().map(String::as_bytes))
-            .with_all(files.iter().map(|file| file.path.as_os_str().as_bytes()))
-            .with_all(files.iter().map(|file| file.bytes.as_slice()))
-            .finish()
     }
 
     fn finish(&mut self, result: StepResult) {
@@ -371,34 +350,4 @@ enum Collected {
     /// Too big to be kept.
     TooMuch,
     Nothing,
-}
-
-/// The whole environment of a step: the common part, the language's, then the step's own.
-pub fn environment(
-    language: &Language,
-    own: &[&[(String, Template)]],
-    values: &Values<'_>,
-) -> BTreeMap<String, String> {
-    let mut environment: BTreeMap<String, String> =
-        [("PATH", toolchain::PATH), ("HOME", "/work"), ("LANG", "C.UTF-8"), ("TMPDIR", "/tmp")]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-    let language: &[(String, Template)] = &language.environment;
-    for (name, value) in std::iter::once(&language).chain(own).flat_map(|table| table.iter()) {
-        environment.insert(name.clone(), value.fill(values));
-    }
-    environment
-}
-
-/// Limits as the sandbox takes them.
-pub fn step_limits(limits: &Limits) -> StepLimits {
-    StepLimits {
-        cpu_time: limits.cpu_time(),
-        wall_time: limits.wall_time(),
-        memory_bytes: limits.memory_bytes.0,
-        processes: limits.processes,
-        disk_bytes: limits.disk_bytes.0,
-        ..StepLimits::default()
-    }
 }

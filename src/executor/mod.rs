@@ -6,11 +6,14 @@
 //! Faults of a program are values, and so are our own: they end a job with SYSTEM_ERROR and never
 //! with an `Err` or a panic.
 
+mod ahead;
+mod assignment;
 mod attempt;
 mod cache;
 mod execution;
 mod job;
 pub mod language;
+mod pipes;
 mod pool;
 mod reporter;
 mod settings;
@@ -28,6 +31,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +42,7 @@ pub use job::{Control, Input, Job, SourceFile};
 pub use settings::ExecutorSettings;
 pub use slot::SlotError;
 
+use self::assignment::Assignment;
 use self::attempt::Surroundings;
 use self::cache::ArtefactCache;
 use self::pool::Pool;
@@ -75,6 +80,8 @@ pub struct Executor {
 #[derive(Debug)]
 struct Inner {
     slots: usize,
+    /// How long an interactive program may wait for input, all waits together.
+    idle_limit: Duration,
     pool: Arc<Pool>,
     surroundings: Arc<Surroundings>,
     toolchains: Vec<Toolchain>,
@@ -101,16 +108,15 @@ impl Executor {
         let slots = settings.slots.or(available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let count = u32::try_from(slots).unwrap_or(u32::MAX);
         let (armed, protections) = start::start_slots(&settings, &languages, count).await?;
-        let pool = Arc::new(Pool::new(settings.keeper_executable.clone(), armed, shutdown.clone()));
-        let surroundings = Arc::new(Surroundings {
-            cache: Arc::new(cache),
-            idle_limit: settings.idle_limit,
-            tasks: TaskTracker::new(),
-            shutdown: shutdown.clone(),
-        });
+        let pool =
+            Arc::new(Pool::new(settings.keeper_executable.clone(), armed, settings.start_ahead, shutdown.clone()));
+        let surroundings =
+            Arc::new(Surroundings { cache: Arc::new(cache), tasks: TaskTracker::new(), shutdown: shutdown.clone() });
         let settings = Arc::new(settings);
         let (toolchains, unavailable) = start::prepare(&settings, languages, &pool, &surroundings).await;
 
+        let expiring = Arc::clone(&pool);
+        surroundings.tasks.spawn(async move { expiring.expire().await });
         let closing = Arc::clone(&pool);
         surroundings.tasks.spawn(async move {
             shutdown.cancelled().await;
@@ -119,6 +125,7 @@ impl Executor {
         Ok(Self {
             inner: Arc::new(Inner {
                 slots,
+                idle_limit: settings.idle_limit,
                 pool,
                 surroundings,
                 languages: toolchains.iter().map(|toolchain| toolchain.offered.clone()).collect(),
@@ -167,18 +174,21 @@ impl Executor {
             tracing::error!(language = job.language, "a job came for a language that is not offered");
             return without_steps(Verdict::SystemError);
         };
+        let assignment = Assignment { toolchain, job, idle_limit: inner.idle_limit };
+        let ahead = assignment.ahead();
         let slot = tokio::select! {
-            slot = inner.pool.take() => slot,
+            slot = inner.pool.take(ahead.as_ref()) => slot,
             () = control.cancel.cancelled() => None,
         };
         let Some(slot) = slot else {
             return without_steps(Verdict::Cancelled);
         };
         let mut reporter = Reporter::new(events);
-        let execution = attempt::run(&slot, toolchain, job, &mut reporter, &mut control, &inner.surroundings).await;
+        let execution =
+            attempt::run(&slot, assignment, ahead.as_ref(), &mut reporter, &mut control, &inner.surroundings).await;
         // The caller does not wait for the next box.
         let pool = Arc::clone(&inner.pool);
-        inner.surroundings.tasks.spawn(async move { pool.give(slot).await });
+        inner.surroundings.tasks.spawn(async move { pool.give(slot, ahead).await });
         execution
     }
 

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use codecanvas_sandbox::BoxLayout;
+use codecanvas_sandbox::message::Ahead;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::slot::Slot;
@@ -21,28 +24,79 @@ pub struct Pool {
     free: Mutex<VecDeque<Slot>>,
     /// As many permits as there are free slots.
     permits: Semaphore,
+    /// How many wait for a slot.
+    queue: AtomicUsize,
+    /// How long an interpreter that was started ahead waits for its program; `None`: none is started.
+    start_ahead: Option<Duration>,
     shutdown: CancellationToken,
+}
+
+/// Counts one who waits.
+struct InQueue<'a>(&'a AtomicUsize);
+
+impl<'a> InQueue<'a> {
+    fn new(queue: &'a AtomicUsize) -> Self {
+        queue.fetch_add(1, Ordering::Relaxed);
+        Self(queue)
+    }
+}
+
+impl Drop for InQueue<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pool {
     /// A pool of these slots. A broken one is replaced by starting `executable`.
-    pub fn new(executable: PathBuf, slots: Vec<Slot>, shutdown: CancellationToken) -> Self {
+    pub fn new(
+        executable: PathBuf,
+        slots: Vec<Slot>,
+        start_ahead: Option<Duration>,
+        shutdown: CancellationToken,
+    ) -> Self {
         let permits = Semaphore::new(slots.len());
-        Self { executable, free: Mutex::new(slots.into()), permits, shutdown }
+        Self { executable, free: Mutex::new(slots.into()), permits, queue: AtomicUsize::new(0), start_ahead, shutdown }
     }
 
-    /// Waits for a free slot, first come first served; `None` when the pool is closed.
-    pub async fn take(&self) -> Option<Slot> {
+    /// Waits for a free slot, first come first served; `None` when the pool is closed. Where there is a choice it is the one in
+    /// which such an interpreter waits, else one in which none does.
+    pub async fn take(&self, ahead: Option<&Ahead>) -> Option<Slot> {
+        let in_queue = InQueue::new(&self.queue);
         // Given back by `give`, with a slot that is armed again.
         self.permits.acquire().await.ok()?.forget();
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        drop(in_queue);
+        let mut free = self.free();
+        let fits = |slot: &Slot| ahead.is_some_and(|ahead| slot.waits_as(ahead));
+        let is_empty = |slot: &Slot| slot.waits_since().is_none();
+        let chosen = free.iter().position(fits).or_else(|| free.iter().position(is_empty)).unwrap_or(0);
+        free.remove(chosen)
     }
 
-    /// Arms a used slot anew, or replaces it where that fails, and gives it back.
-    pub async fn give(&self, slot: Slot) {
+    /// Arms a used slot anew, or replaces it where that fails, and gives it back, with an interpreter in it that was started
+    /// `ahead`.
+    pub async fn give(&self, slot: Slot, ahead: Option<Ahead>) {
+        let mut armed = self.renew(slot).await;
+        // Whoever waits for this slot would get an interpreter that does not fit, or one that has not booted.
+        let is_wanted = self.start_ahead.is_some() && self.queue.load(Ordering::Relaxed) == 0;
+        if let (Some(ahead), true) = (ahead, is_wanted)
+            && let Some(slot) = armed.take()
+        {
+            armed = match slot.start_ahead(ahead).await {
+                Ok(()) => Some(slot),
+                Err(error) => {
+                    tracing::warn!(slot = slot.layout().slot, error = %error, "an interpreter cannot be started ahead");
+                    self.renew(slot).await
+                }
+            };
+        }
+        self.put_back(armed);
+    }
+
+    async fn renew(&self, slot: Slot) -> Option<Slot> {
         let layout = slot.layout().clone();
         let started = Instant::now();
-        let armed = match slot.reset().await {
+        match slot.reset().await {
             Ok(()) => {
                 metrics::histogram!("codecanvas_arm_seconds").record(started.elapsed());
                 Some(slot)
@@ -52,14 +106,47 @@ impl Pool {
                 drop(slot);
                 self.replace(layout).await
             }
-        };
+        }
+    }
+
+    fn put_back(&self, slot: Option<Slot>) {
         if self.permits.is_closed() {
             return;
         }
-        if let Some(slot) = armed {
-            self.free.lock().unwrap_or_else(PoisonError::into_inner).push_back(slot);
+        if let Some(slot) = slot {
+            self.free().push_back(slot);
             self.permits.add_permits(1);
         }
+    }
+
+    fn free(&self) -> MutexGuard<'_, VecDeque<Slot>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends interpreters that nobody came for, until shutdown.
+    pub async fn expire(&self) {
+        let Some(patience) = self.start_ahead else { return };
+        loop {
+            let now = Instant::now();
+            let earliest = self.free().iter().filter_map(Slot::waits_since).min();
+            // One that is started later than now ends later than that.
+            let next = earliest.unwrap_or(now) + patience;
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+            while let Some(slot) = self.take_expired(Instant::now(), patience) {
+                self.give(slot, None).await;
+            }
+        }
+    }
+
+    fn take_expired(&self, now: Instant, patience: Duration) -> Option<Slot> {
+        let permit = self.permits.try_acquire().ok()?;
+        let mut free = self.free();
+        let expired = free.iter().position(|slot| slot.waits_since().is_some_and(|since| since + patience <= now))?;
+        permit.forget();
+        free.remove(expired)
     }
 
     /// Starts keepers until one works; `None` at shutdown.
@@ -82,6 +169,6 @@ impl Pool {
     /// Ends the keepers that are free; the others end when they are given back.
     pub fn close(&self) {
         self.permits.close();
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.free().clear();
     }
 }

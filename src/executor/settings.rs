@@ -22,6 +22,8 @@ pub struct ExecutorSettings {
     pub only_languages: Option<Vec<String>>,
     /// How long an interactive program may wait for input, all its waits together.
     pub idle_limit: Duration,
+    /// How long an interpreter that was started ahead waits for its program; `None`: none is started ahead.
+    pub start_ahead: Option<Duration>,
     /// The uid of the first slot, and of those behind it one each; `None` for the usual ones. Counts where the
     /// worker is root.
     pub first_uid: Option<u32>,

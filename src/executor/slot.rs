@@ -3,15 +3,19 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use codecanvas_sandbox::message::{
-    Armed, Collect, CollectedFile, Failure, MAX_DESCRIPTORS, MessageError, NewFile, Received, Request, Response,
+    Ahead, Armed, Collect, CollectedFile, Failure, MAX_DESCRIPTORS, MessageError, NewFile, Received, Request, Response,
     content_from,
 };
-use codecanvas_sandbox::{BoxLayout, Keeper};
+use codecanvas_sandbox::{BoxLayout, Keeper, StepLimits};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
+
+use super::pipes::Streams;
 
 /// A keeper that has not answered in this time never will.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +38,9 @@ pub enum SlotError {
     /// It says nothing.
     #[error("the keeper does not answer")]
     Silent,
+    /// The step that was started ahead cannot go on. Nothing of the program was run; the box has to be reset.
+    #[error("the interpreter that was started ahead is gone")]
+    Gone,
 }
 
 impl SlotError {
@@ -70,6 +77,18 @@ pub struct Slot {
     // Always there but in `drop`, which has to take it.
     socket: Option<AsyncFd<KeeperSocket>>,
     layout: BoxLayout,
+    /// What was started ahead in its box.
+    waiting: Mutex<Option<Waiting>>,
+}
+
+/// An interpreter that was started ahead.
+#[derive(Debug)]
+pub struct Waiting {
+    /// How it was started.
+    pub ahead: Ahead,
+    /// Its streams.
+    pub streams: Streams,
+    since: Instant,
 }
 
 impl Slot {
@@ -86,11 +105,10 @@ impl Slot {
         )]
         let socket = AsyncFd::with_interest(KeeperSocket(keeper), Interest::READABLE | Interest::WRITABLE)
             .map_err(SlotError::Spawn)?;
-        let slot = Self { socket: Some(socket), layout: layout.clone() };
+        let slot = Self { socket: Some(socket), layout: layout.clone(), waiting: Mutex::new(None) };
         match slot.call(&Request::Setup(layout), &[]).await?.message {
             Response::Armed(armed) => Ok((slot, armed)),
-            Response::Failed(failure) => Err(failure.into()),
-            Response::Written | Response::Finished(_) | Response::Collected(_) => Err(SlotError::Unexpected),
+            other => Err(unexpected(other)),
         }
     }
 
@@ -145,10 +163,7 @@ impl Slot {
                 .collect();
             match self.call(&Request::Write(names), &descriptors).await?.message {
                 Response::Written => {}
-                Response::Failed(failure) => return Err(failure.into()),
-                Response::Armed(_) | Response::Finished(_) | Response::Collected(_) => {
-                    return Err(SlotError::Unexpected);
-                }
+                other => return Err(unexpected(other)),
             }
         }
         Ok(())
@@ -161,20 +176,74 @@ impl Slot {
             Response::Collected(files) if files.len() == descriptors.len() => {
                 Ok(files.into_iter().zip(descriptors.into_iter().map(std::fs::File::from)).collect())
             }
-            Response::Failed(failure) => Err(failure.into()),
-            Response::Collected(_) | Response::Armed(_) | Response::Finished(_) | Response::Written => {
-                Err(SlotError::Unexpected)
-            }
+            other => Err(unexpected(other)),
         }
     }
 
     /// Destroys the box and waits for a fresh one.
     pub async fn reset(&self) -> Result<(), SlotError> {
+        drop(self.take_waiting());
         match self.call(&Request::Reset, &[]).await?.message {
             Response::Armed(_) => Ok(()),
-            Response::Failed(failure) => Err(failure.into()),
-            Response::Written | Response::Finished(_) | Response::Collected(_) => Err(SlotError::Unexpected),
+            other => Err(unexpected(other)),
         }
+    }
+
+    /// Starts an interpreter in the fresh box; returns while it boots.
+    pub async fn start_ahead(&self, ahead: Ahead) -> Result<(), SlotError> {
+        let (streams, theirs) = Streams::new(ahead.spec.limits.idle_time.is_some()).map_err(MessageError::Io)?;
+        let request = Request::StartAhead(ahead.clone());
+        match self.call(&request, &theirs.each_ref().map(AsFd::as_fd)).await?.message {
+            Response::Waiting => {
+                *self.waiting() = Some(Waiting { ahead, streams, since: Instant::now() });
+                Ok(())
+            }
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Lets the interpreter that was started ahead go on. Its end is told by [`Slot::receive`].
+    ///
+    /// # Errors
+    /// [`SlotError::Gone`] if it cannot.
+    pub async fn go(&self, limits: StepLimits) -> Result<(), SlotError> {
+        match self.call(&Request::Go(limits), &[]).await?.message {
+            Response::Going => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// What was started ahead; the box has to be reset if it is not made use of.
+    pub fn take_waiting(&self) -> Option<Waiting> {
+        self.waiting().take()
+    }
+
+    /// Whether an interpreter waits that was started in this way.
+    pub fn waits_as(&self, ahead: &Ahead) -> bool {
+        self.waiting().as_ref().is_some_and(|waiting| waiting.ahead == *ahead)
+    }
+
+    /// Since when an interpreter waits, if one does.
+    pub fn waits_since(&self) -> Option<Instant> {
+        self.waiting().as_ref().map(|waiting| waiting.since)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer that is not the one to what was asked.
+pub fn unexpected(response: Response) -> SlotError {
+    match response {
+        Response::Failed(failure) => failure.into(),
+        Response::Gone => SlotError::Gone,
+        Response::Armed(_)
+        | Response::Written
+        | Response::Waiting
+        | Response::Going
+        | Response::Finished(_)
+        | Response::Collected(_) => SlotError::Unexpected,
     }
 }
 

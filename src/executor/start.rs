@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{self, Surroundings, environment, step_limits};
+use super::assignment::{Assignment, environment, step_limits};
+use super::attempt::{self, Surroundings};
 use super::cache::hex;
 use super::job::{Control, Job, SourceFile};
 use super::language::command::Values;
@@ -249,11 +250,11 @@ struct Trial {
 impl Trial {
     async fn run(self, language: Language, identity: [u8; 32]) -> Result<Toolchain, Unavailable> {
         // Held for the whole trial: as many run at the same time as there are slots.
-        let Some(slot) = self.pool.take().await else {
+        let Some(slot) = self.pool.take(None).await else {
             return Err(Unavailable::new(&language, "the worker is stopping".to_owned()));
         };
         let tried = self.try_out(&slot, &language, identity).await;
-        self.pool.give(slot).await;
+        self.pool.give(slot, None).await;
         let version = tried.map_err(|reason| Unavailable::new(&language, reason))?;
         let offered = toolchain::offer(&language, version);
         Ok(Toolchain { language, identity, offered })
@@ -316,7 +317,8 @@ impl Trial {
         let mut control = Control { cancel: CancellationToken::new(), input: nothing };
         let mut reporter = Reporter::new(events);
         let execution = {
-            let running = attempt::run(slot, toolchain, job, &mut reporter, &mut control, &self.surroundings);
+            let assignment = Assignment { toolchain, job, idle_limit: self.settings.idle_limit };
+            let running = attempt::run(slot, assignment, None, &mut reporter, &mut control, &self.surroundings);
             tokio::pin!(running);
             loop {
                 tokio::select! {

@@ -10,21 +10,21 @@
 //! is slow fills the [`Reporter`], then the pipe, and then the program waits.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use codecanvas_sandbox::message::{Request, Response, content_from};
+use codecanvas_sandbox::message::{Request, Response};
 use codecanvas_sandbox::{Outcome, StepSpec, StopReason};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::execution::{ExecutionEventBody, StoredOutput};
 use super::job::{Control, Input};
+use super::pipes::{self, InputEnd, Streams};
 use super::reporter::Reporter;
-use super::slot::{Slot, SlotError};
+use super::slot::{Slot, SlotError, unexpected};
 use super::stream::Collector;
 use crate::domain::units::Bytes;
 use crate::domain::verdict::{OutputStream, StepKind};
@@ -41,26 +41,20 @@ const PIPE_BYTES: usize = 64 * 1024;
 /// Output up to so many times the limit is counted and thrown away; past that the step is stopped.
 const OUTPUT_PATIENCE: u64 = 4;
 
-/// Where a step's standard input comes from.
-#[derive(Debug)]
-pub enum Stdin<'a> {
-    /// All of it is known.
-    Known(&'a [u8]),
-    /// What is known is written first; then whatever is typed.
-    Dialogue(&'a [u8]),
-}
-
 /// A step to run.
 #[derive(Debug)]
 pub struct Step<'a> {
     /// Which.
     pub kind: StepKind,
-    /// What and with which limits.
+    /// What and with which limits. With a limit of idle time it is a dialogue: behind what is known of its input comes whatever
+    /// is typed.
     pub spec: StepSpec,
     /// How much of each stream is kept.
     pub output_limit: Bytes,
-    /// Its input.
-    pub stdin: Stdin<'a>,
+    /// What is known of its input.
+    pub stdin: &'a [u8],
+    /// The streams of the interpreter that was started ahead for it, if one was.
+    pub ahead: Option<Streams>,
 }
 
 /// A step that has ended.
@@ -83,28 +77,34 @@ pub async fn run(
     shutdown: &CancellationToken,
 ) -> Result<Finished, SlotError> {
     let io = |error| SlotError::Message(codecanvas_sandbox::message::MessageError::Io(error));
-    let (stdout, stdout_end) = output_pipe().map_err(io)?;
-    let (stderr, stderr_end) = output_pipe().map_err(io)?;
-    let (stdin_end, keyboard) = match step.stdin {
-        Stdin::Known(bytes) => (sealed(bytes).map_err(io)?, None),
-        Stdin::Dialogue(known) => {
-            let (sender, receiver) = pipe::pipe().map_err(io)?;
-            (receiver.into_blocking_fd().map_err(io)?, Some(Keyboard::new(sender, known)))
+    let (streams, theirs) = match step.ahead {
+        Some(streams) => (streams, None),
+        None => {
+            Streams::new(step.spec.limits.idle_time.is_some()).map(|(ours, theirs)| (ours, Some(theirs))).map_err(io)?
         }
+    };
+    let keyboard = match streams.input {
+        InputEnd::File(file) => {
+            pipes::fill(&file, step.stdin).map_err(io)?;
+            None
+        }
+        InputEnd::Pipe(sender) => Some(Keyboard::new(sender, step.stdin)),
     };
     let limits = &step.spec.limits;
     let overdue = Instant::now() + limits.wall_time + limits.idle_time.unwrap_or_default() + GRACE;
     let output_stop =
         step.output_limit.0.saturating_mul(OUTPUT_PATIENCE).max(step.output_limit.0.saturating_add(1 << 20));
-    slot.send(&Request::Run(step.spec), &[stdin_end.as_fd(), stdout_end.as_fd(), stderr_end.as_fd()]).await?;
-    // Only the box holds these ends from now on.
-    drop((stdin_end, stdout_end, stderr_end));
+    match theirs {
+        None => slot.go(step.spec.limits).await?,
+        // Only the box holds these ends from then on.
+        Some(theirs) => slot.send(&Request::Run(step.spec), &theirs.each_ref().map(AsFd::as_fd)).await?,
+    }
 
     let mut running = Running {
         slot,
         kind: step.kind,
-        stdout: Stream::new(stdout, OutputStream::Stdout, step.output_limit),
-        stderr: Stream::new(stderr, OutputStream::Stderr, step.output_limit),
+        stdout: Stream::new(streams.stdout, OutputStream::Stdout, step.output_limit),
+        stderr: Stream::new(streams.stderr, OutputStream::Stderr, step.output_limit),
         keyboard,
         output_stop,
         is_stopping: false,
@@ -117,20 +117,6 @@ pub async fn run(
         stdout: running.stdout.collector.into_stored(),
         stderr: running.stderr.collector.into_stored(),
     })
-}
-
-/// A pipe whose writing end is for the program.
-fn output_pipe() -> io::Result<(pipe::Receiver, OwnedFd)> {
-    let (sender, receiver) = pipe::pipe()?;
-    Ok((receiver, sender.into_blocking_fd()?))
-}
-
-/// Input that the program can read and seek in, but not write to.
-fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let content = content_from(bytes)?;
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
-    fcntl(&content, FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(content)
 }
 
 struct Running<'a> {
@@ -170,8 +156,7 @@ impl Running<'_> {
                 received = self.slot.receive() => {
                     return match received?.message {
                         Response::Finished(outcome) => Ok(outcome),
-                        Response::Failed(failure) => Err(failure.into()),
-                        Response::Armed(_) | Response::Written | Response::Collected(_) => Err(SlotError::Unexpected),
+                        other => Err(unexpected(other)),
                     };
                 }
                 () = control.cancel.cancelled(), if !self.is_stopping => self.stop(StopReason::Cancelled).await?,

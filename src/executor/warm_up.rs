@@ -15,14 +15,14 @@ use codecanvas_sandbox::{Access, BoxLayout, Mount, StepSpec};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{environment, step_limits};
+use super::assignment::{environment, step_limits};
 use super::execution::ExecutionEvent;
 use super::job::Control;
 use super::language::command::Values;
 use super::language::{Language, WARM_ROOT, WarmUp};
 use super::reporter::Reporter;
 use super::slot::{PlacedFile, Slot, SlotError};
-use super::step::{self, Finished, Stdin, Step};
+use super::step::{self, Finished, Step};
 use super::verdict::{Facts, judge};
 use crate::domain::verdict::{StepKind, Verdict};
 
@@ -117,7 +117,7 @@ pub async fn quiet(
     let (_input, nothing) = mpsc::channel(1);
     let mut control = Control { cancel: shutdown.clone(), input: nothing };
     let mut reporter = Reporter::new(events);
-    let step = Step { kind: StepKind::Run, spec, output_limit, stdin: Stdin::Known(b"") };
+    let step = Step { kind: StepKind::Run, spec, output_limit, stdin: b"", ahead: None };
     let running = step::run(slot, step, &mut reporter, &mut control, shutdown);
     tokio::pin!(running);
     loop {

@@ -1,4 +1,4 @@
-//! A box as the keeper holds it: armed, running a step, or between two.
+//! A box as the keeper holds it: armed, with an interpreter that waits in it, running a step, or between two.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -10,15 +10,19 @@ use nix::sys::time::TimeSpec;
 
 use crate::cgroup::{Cgroups, Usage};
 use crate::clock::Clock;
+use crate::credentials::with_files_of;
 use crate::fault::{Fault, Step};
+use crate::files;
 use crate::forker::{Forker, channel, lost, send};
+use crate::gate::Gate;
 use crate::init::{Prepare, Report, Status, StepEnd, now};
 use crate::inside::NotExecuted;
 use crate::keeper::{Interruption, Link, Plan, protocol, set_nonblocking};
-use crate::message::{self, Failure, Received};
+use crate::layout::Identity;
+use crate::message::{self, Ahead, Failure, MessageError, NewFile, Received};
 use crate::outcome::{Ended, Outcome, Signal as SignalNumber, StopReason};
 use crate::root::Disk;
-use crate::spec::StepSpec;
+use crate::spec::{StepLimits, StepSpec};
 use crate::sys;
 use crate::waiting;
 
@@ -38,12 +42,34 @@ pub(crate) struct ArmedBox {
     /// To the main process that waits for its orders.
     program: OwnedFd,
     is_prepared: bool,
+    identity: Identity,
+    /// The step that was started ahead and waits.
+    ahead: Option<Waiting>,
+    /// Whether a step was run or started here.
+    is_used: bool,
+}
+
+/// A step that was started ahead.
+struct Waiting {
+    spec: StepSpec,
+    gate: Gate,
+}
+
+/// What became of a step that was to go on.
+pub(crate) enum Went {
+    /// It came to its end.
+    Ended(Outcome),
+    /// It could not go on.
+    Gone,
+    /// The worker went away meanwhile.
+    WorkerGone,
 }
 
 impl ArmedBox {
     /// Makes a box and lets it fork its first main process.
     pub(crate) fn new(plan: &Rc<Plan>, cgroups: &mut Cgroups, forker: &Forker) -> Result<Self, Fault> {
         let disk = Disk::new(&plan.layout)?;
+        let identity = plan.layout.identity;
         let (init, init_theirs) = channel()?;
         let (program, program_theirs) = channel()?;
         set_nonblocking(&program)?;
@@ -57,7 +83,8 @@ impl ArmedBox {
             return Err(unexpected());
         };
         let proc = furnished.descriptors.pop().ok_or_else(unexpected)?;
-        let mut armed = Self { disk, proc, pidfd, init, program, is_prepared: false };
+        let mut armed =
+            Self { disk, proc, pidfd, init, program, is_prepared: false, identity, ahead: None, is_used: false };
         armed.prepare(cgroups)?;
         Ok(armed)
     }
@@ -69,7 +96,7 @@ impl ArmedBox {
 
     /// Has the next step's main process forked, if it is not yet.
     pub(crate) fn prepare(&mut self, cgroups: &mut Cgroups) -> Result<(), Fault> {
-        if !self.is_prepared {
+        if !self.is_prepared && self.ahead.is_none() {
             let group = cgroups.open_step()?;
             send(&self.init, &Prepare, group.as_slice())?;
             let Report::Prepared = report(&self.init)?.message else {
@@ -78,6 +105,74 @@ impl ArmedBox {
             self.is_prepared = true;
         }
         Ok(())
+    }
+
+    /// Puts a file into the work directory, or keeps it for the interpreter that waits for it.
+    pub(crate) fn write(&mut self, file: &NewFile, content: OwnedFd) -> Result<(), Failure> {
+        match &mut self.ahead {
+            Some(Waiting { gate, .. }) if gate.is_for(&file.path) => gate.keep(&self.disk, file, content),
+            Some(_) | None => files::write(self.disk.work.as_fd(), file, content),
+        }
+    }
+
+    /// Whether a step was started ahead and waits.
+    pub(crate) fn waits(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// Starts a step whose main file comes later.
+    pub(crate) fn start_ahead(
+        &mut self,
+        cgroups: &mut Cgroups,
+        ahead: Ahead,
+        streams: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        if self.is_used {
+            return Err(protocol("only a fresh box takes a step ahead"));
+        }
+        check(&ahead.spec, &streams)?;
+        self.prepare(cgroups)?;
+        let gate = with_files_of(self.identity, || Gate::close(&self.disk, &ahead.main))?;
+        self.order(&ahead.spec, streams)?;
+        self.ahead = Some(Waiting { spec: ahead.spec, gate });
+        Ok(())
+    }
+
+    /// Lets the step that was started ahead go on, and sees it to its end. `on_going` is called when it has its program.
+    pub(crate) fn go(
+        &mut self,
+        cgroups: &mut Cgroups,
+        link: &mut Link,
+        limits: &StepLimits,
+        processors: u32,
+        on_going: impl FnOnce(&Link) -> Result<(), MessageError>,
+    ) -> Result<Went, Failure> {
+        let Some(Waiting { spec, gate }) = self.ahead.take() else {
+            return Ok(Went::Gone);
+        };
+        let (has_ended, _) = wait_for(&self.init, link.socket(), Duration::ZERO)?;
+        if has_ended || !spec.limits.are_those_of(limits) {
+            return Ok(Went::Gone);
+        }
+        self.disk.limit(limits.disk_bytes)?;
+        // The interpreter alone may have more memory than its program is to have.
+        if cgroups.start(limits).is_err() {
+            return Ok(Went::Gone);
+        }
+        // What it took to boot is not the program's; control groups start to count by themselves.
+        let booted = match cgroups.cpu_time() {
+            Ok(None) => waiting::cpu_time(&self.proc),
+            Ok(Some(_)) | Err(_) => Duration::ZERO,
+        };
+        let mut clock = Clock::new(limits, now(), processors);
+        with_files_of(self.identity, || gate.open(&self.disk))?;
+        if on_going(link).is_err() {
+            return Ok(Went::WorkerGone);
+        }
+        Ok(match self.see_through(cgroups, link, &spec, &mut clock, booted)? {
+            Some(outcome) => Went::Ended(outcome),
+            None => Went::WorkerGone,
+        })
     }
 
     /// Runs a step to its end. `None` if the worker went away meanwhile.
@@ -89,28 +184,36 @@ impl ArmedBox {
         streams: Vec<OwnedFd>,
         processors: u32,
     ) -> Result<Option<Outcome>, Failure> {
-        if streams.len() != 3 {
-            return Err(protocol("a step needs stdin, stdout and stderr"));
-        }
-        if spec.argv.is_empty() {
-            return Err(protocol("a step needs a program"));
-        }
+        check(spec, &streams)?;
         self.prepare(cgroups)?;
         self.disk.limit(spec.limits.disk_bytes)?;
         cgroups.start(&spec.limits)?;
         let mut clock = Clock::new(&spec.limits, now(), processors);
-        self.is_prepared = false;
-        {
-            let descriptors: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
-            send(&self.program, spec, &descriptors)?;
-        }
-        // The program's ends are the program's alone: its reader sees the end when it closes them.
-        drop(streams);
+        self.order(spec, streams)?;
+        self.see_through(cgroups, link, spec, &mut clock, Duration::ZERO)
+    }
 
-        let (watched, stopped) = self.watch(cgroups, link, &mut clock)?;
+    /// Tells the main process what to become. The program's streams are the program's alone from then on: their reader sees the
+    /// end when it closes them.
+    fn order(&mut self, spec: &StepSpec, streams: Vec<OwnedFd>) -> Result<(), Fault> {
+        self.is_prepared = false;
+        self.is_used = true;
+        let descriptors: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
+        send(&self.program, spec, &descriptors)
+    }
+
+    fn see_through(
+        &self,
+        cgroups: &mut Cgroups,
+        link: &mut Link,
+        spec: &StepSpec,
+        clock: &mut Clock<'_>,
+        booted: Duration,
+    ) -> Result<Option<Outcome>, Failure> {
+        let (watched, stopped) = self.watch(cgroups, link, clock, booted)?;
         let usage = cgroups.usage()?;
         let end = match watched {
-            Watched::Ended(end) => end,
+            Watched::Ended(end) => StepEnd { cpu_time: end.cpu_time.saturating_sub(booted), ..end },
             Watched::WorkerGone => return Ok(None),
             // The kernel killed pid 1, and the box with it: it does that when memory is used up by files.
             Watched::Lost if usage.oom_kills > 0 => {
@@ -123,7 +226,7 @@ impl ArmedBox {
             None => self.ended(end.status, spec)?,
         };
         cgroups.relax()?;
-        Ok(Some(outcome(ended, &end, usage, &clock)))
+        Ok(Some(outcome(ended, &end, usage, clock)))
     }
 
     fn ended(&self, status: Status, spec: &StepSpec) -> Result<Ended, Failure> {
@@ -151,6 +254,7 @@ impl ArmedBox {
         cgroups: &Cgroups,
         link: &mut Link,
         clock: &mut Clock<'_>,
+        booted: Duration,
     ) -> Result<(Watched, Option<StopReason>), Fault> {
         let mut stopped: Option<(StopReason, Duration)> = None;
         let mut cpu_time = Duration::ZERO;
@@ -183,7 +287,7 @@ impl ArmedBox {
             }
             cpu_time = match cgroups.cpu_time() {
                 Ok(Some(counted)) => counted,
-                Ok(None) | Err(_) => waiting::cpu_time(&self.proc),
+                Ok(None) | Err(_) => waiting::cpu_time(&self.proc).saturating_sub(booted),
             };
             let is_waiting = clock.is_interactive() && waiting::is_waiting_for_input(&self.proc);
             let exceeded = clock.look(now(), cpu_time, is_waiting);
@@ -202,6 +306,17 @@ impl ArmedBox {
         let timeout = PollTimeout::try_from(KILL_TIMEOUT).unwrap_or(PollTimeout::MAX);
         let _ = poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], timeout);
     }
+}
+
+/// Refuses what is no step.
+fn check(spec: &StepSpec, streams: &[OwnedFd]) -> Result<(), Failure> {
+    if streams.len() != 3 {
+        return Err(protocol("a step needs stdin, stdout and stderr"));
+    }
+    if spec.argv.is_empty() {
+        return Err(protocol("a step needs a program"));
+    }
+    Ok(())
 }
 
 enum Watched {

@@ -90,6 +90,7 @@ steps! {
     NoNewPrivileges => "forbid new privileges",
     Filter => "install the system call filter",
     ResourceLimit => "set a resource limit",
+    Gate => "start an interpreter ahead",
     Descriptors => "pass the standard streams",
     WorkingDirectory => "enter the working directory",
     Arguments => "pass the arguments",

@@ -22,7 +22,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{dup, setsid};
 
-use crate::armed::ArmedBox;
+use crate::armed::{ArmedBox, Went};
 use crate::cgroup::Cgroups;
 use crate::credentials::{self, with_files_of};
 use crate::fault::{During, Fault, Step};
@@ -34,6 +34,7 @@ use crate::outcome::StopReason;
 use crate::probe::{self, Protection};
 use crate::root;
 use crate::seccomp::{self, Filters};
+use crate::spec::StepLimits;
 use crate::sys;
 
 /// What all processes of a keeper know.
@@ -262,7 +263,7 @@ impl Keeper {
             Request::Setup(_) => Err(protocol("the layout is set already")),
             Request::Write(new) => self.write(&new, descriptors).map(|()| Some((Response::Written, Vec::new()))),
             Request::Run(spec) => {
-                self.armed()?;
+                self.without_ahead()?;
                 let Self { armed: Some(armed), cgroups, processors, .. } = self else {
                     return Err(protocol("there is no box"));
                 };
@@ -276,6 +277,15 @@ impl Keeper {
                     }
                 }
             }
+            Request::StartAhead(ahead) => {
+                self.armed()?;
+                let Self { armed: Some(armed), cgroups, .. } = self else {
+                    return Err(protocol("there is no box"));
+                };
+                armed.start_ahead(cgroups, ahead, descriptors)?;
+                Ok(Some((Response::Waiting, Vec::new())))
+            }
+            Request::Go(limits) => self.go(link, &limits),
             // Only a running step can be stopped; see `Link::next`.
             Request::Stop(_) => Err(protocol("no step runs")),
             Request::Collect(what) => {
@@ -290,6 +300,29 @@ impl Keeper {
         }
     }
 
+    /// The box, in which nothing may wait.
+    fn without_ahead(&mut self) -> Result<(), Failure> {
+        if self.armed()?.waits() { Err(protocol("a step that was started ahead waits")) } else { Ok(()) }
+    }
+
+    fn go(&mut self, link: &mut Link, limits: &StepLimits) -> Result<Option<(Response, Vec<OwnedFd>)>, Failure> {
+        let Self { armed: Some(armed), cgroups, processors, .. } = self else {
+            return Ok(Some((Response::Gone, Vec::new())));
+        };
+        match armed.go(cgroups, link, limits, *processors, |link| link.answer(&Response::Going, &[])) {
+            Ok(Went::Ended(outcome)) => Ok(Some((Response::Finished(outcome), Vec::new()))),
+            Ok(Went::Gone) => {
+                self.disarm();
+                Ok(Some((Response::Gone, Vec::new())))
+            }
+            Ok(Went::WorkerGone) => Ok(None),
+            Err(failure) => {
+                self.disarm();
+                Err(failure)
+            }
+        }
+    }
+
     fn write(&mut self, new: &[NewFile], contents: Vec<OwnedFd>) -> Result<(), Failure> {
         if new.len() != contents.len() {
             return Err(protocol("each file needs a descriptor"));
@@ -297,16 +330,12 @@ impl Keeper {
         let identity = self.plan.layout.identity;
         let armed = self.armed()?;
         armed.disk.lift_limit()?;
-        with_files_of(identity, || {
-            new.iter()
-                .zip(contents)
-                .try_for_each(|(file, content)| files::write(armed.disk.work.as_fd(), file, content))
-        })
+        with_files_of(identity, || new.iter().zip(contents).try_for_each(|(file, content)| armed.write(file, content)))
     }
 
     fn collect(&mut self, what: &Collect) -> Result<(Vec<message::CollectedFile>, Vec<OwnedFd>), Failure> {
         let identity = self.plan.layout.identity;
-        self.armed()?;
+        self.without_ahead()?;
         let Self { armed: Some(armed), cgroups, .. } = self else {
             return Err(protocol("there is no box"));
         };

@@ -22,6 +22,7 @@ mod credentials;
 mod fault;
 mod files;
 mod forker;
+mod gate;
 mod handle;
 mod init;
 mod inside;

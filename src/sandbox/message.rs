@@ -14,13 +14,20 @@
 //!    Run(spec)      + stdin, stdout, stderr ─▶
 //!    Stop(reason)   (any time)        ──▶
 //!                                     ◀──   Finished(outcome)
+//!    StartAhead(ahead) + stdin, stdout, stderr ─▶
+//!                                     ◀──   Waiting
+//!    Write(files)   + a descriptor each ─▶
+//!                                     ◀──   Written
+//!    Go(limits)                       ──▶
+//!                                     ◀──   Going, or Gone
+//!                                     ◀──   Finished(outcome)
 //!    Collect(what)                    ──▶
 //!                                     ◀──   Collected(files) + a descriptor each
 //!    Reset                            ──▶
 //!                                     ◀──   Armed
 //! ```
 //!
-//! Each request but `Stop` gets exactly one response, in order; `Failed` stands for any of them. A `Stop` that
+//! Each request but `Stop` and `Go` gets exactly one response, in order; `Failed` stands for any of them. A `Stop` that
 //! comes after the step ended is ignored. The keeper ends when the worker's end of the socket closes.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
@@ -36,11 +43,14 @@ use serde::{Deserialize, Serialize};
 use crate::layout::BoxLayout;
 use crate::outcome::{Outcome, StopReason};
 use crate::probe::Protection;
-use crate::spec::StepSpec;
+use crate::spec::{StepLimits, StepSpec};
 use crate::sys;
 
 /// Most descriptors in one message, hence most files in one [`Request::Write`]; the kernel's bound is 253.
 pub const MAX_DESCRIPTORS: usize = 240;
+
+/// The longest main file of a step that is started ahead: so much goes through a FIFO before anybody reads; see pipe(7).
+pub const MAX_MAIN_BYTES: usize = 64 * 1024;
 
 /// Bodies up to this many bytes are sent in the packet itself.
 const MAX_INLINE_BYTES: usize = 32 * 1024;
@@ -61,12 +71,30 @@ pub enum Request {
     Write(Vec<NewFile>),
     /// Runs a step. Three descriptors: its stdin, stdout and stderr. Answered by [`Response::Finished`].
     Run(StepSpec),
+    /// Starts a step before its files are there; see [`Ahead`]. Three descriptors: its stdin, stdout and stderr. The box must be
+    /// fresh. Until [`Request::Go`] only [`Request::Write`] and [`Request::Reset`] are served. Answered by [`Response::Waiting`].
+    StartAhead(Ahead),
+    /// Lets the step that was started ahead go on, under these limits. Answered by [`Response::Going`] and, at its end, by
+    /// [`Response::Finished`]; or by [`Response::Gone`] alone.
+    Go(StepLimits),
     /// Ends the running step. Not answered: its `Finished` is.
     Stop(StopReason),
     /// Takes files out of the work directory, between steps. Answered by [`Response::Collected`].
     Collect(Collect),
     /// Destroys the box and arms a fresh one. Answered by [`Response::Armed`].
     Reset,
+}
+
+/// A step that is started ahead: an interpreter boots and waits for its program.
+///
+/// In the place of its main file there is a FIFO, so it waits where it reads that file. What is written under that name
+/// appears there, as the regular file that it is, when the step may go on, and whoever reads the FIFO gets its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// The step. Its limits have to be those of [`Request::Go`] but for the disk's.
+    pub spec: StepSpec,
+    /// The file that it reads last, of the work directory itself: no path.
+    pub main: PathBuf,
 }
 
 /// A file to put into the work directory.
@@ -110,6 +138,13 @@ pub enum Response {
     Armed(Armed),
     /// The files are in the work directory.
     Written,
+    /// An interpreter boots, or waits already.
+    Waiting,
+    /// The step that was started ahead has its program.
+    Going,
+    /// The step that was started ahead cannot go on: it ended before, or it may not go on under such limits. None of its program
+    /// was run. The box can only be reset.
+    Gone,
     /// The step is over, and so is every process that it started.
     Finished(Outcome),
     /// The files asked for, one descriptor each: sealed copies, out of the program's reach.

@@ -52,9 +52,12 @@ pub fn probe(program: &Path, mut layout: BoxLayout) -> Result<Vec<Protection>, M
                 "run as root, or allow user namespaces to ordinary users (sysctl user.max_user_namespaces)".to_owned(),
             ),
         }]),
-        Response::Written | Response::Finished(_) | Response::Collected(_) => {
-            Err(MessageError::Malformed("no answer to a layout"))
-        }
+        Response::Written
+        | Response::Waiting
+        | Response::Going
+        | Response::Gone
+        | Response::Finished(_)
+        | Response::Collected(_) => Err(MessageError::Malformed("no answer to a layout")),
     }
 }
 

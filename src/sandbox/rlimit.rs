@@ -16,9 +16,8 @@ pub(crate) fn apply(limits: &StepLimits, nproc_slack: u64) -> Result<(), Fault> 
         (Resource::RLIMIT_CPU, limits.cpu_time.as_secs() + 2),
         // Backstop of the pids controller: per user of the host, hence the slack.
         (Resource::RLIMIT_NPROC, u64::from(limits.processes) + nproc_slack),
-        // A sparse file may be no longer than all files together may be. A page more: who fills the disk gets the error for
-        // that, not a signal.
-        (Resource::RLIMIT_FSIZE, limits.disk_bytes.saturating_add(4096)),
+        // A sparse file takes no room on the disk.
+        (Resource::RLIMIT_FSIZE, limits.file_bytes),
         (Resource::RLIMIT_NOFILE, u64::from(limits.open_files)),
         (Resource::RLIMIT_STACK, limits.stack_bytes),
         // Locked memory cannot be reclaimed; programs that need a little get a little.

@@ -240,6 +240,9 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
+    /// The work directory's name below the root.
+    pub(crate) const WORK: &str = DISK[0];
+
     /// Makes one, attached nowhere yet.
     pub(crate) fn new(layout: &BoxLayout) -> Result<Self, Fault> {
         let context = sys::fsopen(c"tmpfs").during(Step::Disk)?;

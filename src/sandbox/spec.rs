@@ -36,10 +36,20 @@ pub struct StepLimits {
     pub processes: u32,
     /// All files in the work directory, `/tmp` and `/dev/shm` together, those written before the step included.
     pub disk_bytes: u64,
+    /// The longest file. To be more than `disk_bytes`: who fills the disk is to get the error for that, not a signal.
+    pub file_bytes: u64,
     /// Open files of one process.
     pub open_files: u32,
     /// Stack of a process's first thread. The default is 64 MiB.
     pub stack_bytes: u64,
+}
+
+impl StepLimits {
+    /// Whether a process that was started under these limits may go on under the others: what counts per process can only be
+    /// set by the process itself. How much the disk holds is set from outside.
+    pub fn are_those_of(&self, others: &Self) -> bool {
+        Self { disk_bytes: others.disk_bytes, ..self.clone() } == *others
+    }
 }
 
 impl Default for StepLimits {
@@ -52,6 +62,7 @@ impl Default for StepLimits {
             memory_bytes: 512 << 20,
             processes: 64,
             disk_bytes: 64 << 20,
+            file_bytes: 80 << 20,
             open_files: 256,
             stack_bytes: 64 << 20,
         }

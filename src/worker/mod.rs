@@ -77,6 +77,7 @@ impl From<&Config> for Settings {
                 languages_dir: worker.languages_dir.clone(),
                 only_languages: Some(worker.languages.clone()).filter(|names| !names.is_empty()),
                 idle_limit: IDLE_LIMIT,
+                start_ahead: worker.start_ahead,
                 first_uid: Some(worker.uid_base),
                 cgroup_parent: Some(worker.cgroup_parent.clone()),
                 waived_protections: worker.allow_missing.clone(),

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::command::{Command, Template, UnknownPlaceholder};
-use super::{Compile, Language, Run, WarmUp};
+use super::{Compile, Language, Run, StartAhead, WarmUp};
 use crate::domain::limits::Limits;
 use crate::domain::units::Bytes;
 
@@ -119,10 +119,18 @@ struct RunTable {
     environment: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     interactive_environment: BTreeMap<String, Spanned<String>>,
+    ahead: Option<Spanned<AheadTable>>,
     #[serde(default)]
     limits: LimitsTable,
     #[serde(default)]
     maximum: Option<Spanned<LimitsTable>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AheadTable {
+    #[serde(default)]
+    unless: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -228,11 +236,21 @@ fn check(raw: LanguageFile, text: &str) -> Result<Language, Wrong> {
             maximum
         }
     };
+    let ahead = match raw.run.ahead {
+        Some(table) if compile.is_some() => {
+            return Err(Wrong::at(&table, "what is compiled cannot be started ahead"));
+        }
+        Some(table) if table.as_ref().unless.iter().any(String::is_empty) => {
+            return Err(Wrong::at(&table, "an empty word occurs everywhere"));
+        }
+        other => other.map(|table| StartAhead { unless: table.into_inner().unless }),
+    };
     let run = Run {
         command: command(&raw.run.command)?.with_arguments(),
         shown: shown(raw.run.shown.as_ref())?,
         environment: environment(&raw.run.environment)?,
         interactive_environment: environment(&raw.run.interactive_environment)?,
+        ahead,
         default_limits,
         maximum_limits,
     };
@@ -353,6 +371,10 @@ limits = { memory_mib = 2048 }
         assert!(
             error(&format!("{GOOD}maximum = {{ memory_mib = 1 }}\n")).starts_with("toy.toml:17: a maximum is below")
         );
+        assert!(error(&format!("{GOOD}ahead = {{ until = 1 }}\n")).starts_with("toy.toml:17: unknown field `until`"));
+        assert!(error(&format!("{GOOD}ahead = {{ unless = [''] }}\n")).starts_with("toy.toml:17: an empty word"));
+        let compiled = format!("{GOOD}ahead = {{}}\n[compile]\ncommand = [\"c\"]\nartefacts = [\"a\"]\n");
+        assert!(error(&compiled).starts_with("toy.toml:17: what is compiled"));
         assert!(error("name = ").starts_with("toy.toml:1: "));
     }
 }

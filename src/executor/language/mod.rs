@@ -93,10 +93,19 @@ pub struct Run {
     pub environment: Vec<(String, Template)>,
     /// What comes on top where the program is to hold a dialogue.
     pub interactive_environment: Vec<(String, Template)>,
+    /// Whether and when the interpreter may be started before its program is there.
+    pub ahead: Option<StartAhead>,
     /// Limits where the submitter asks for nothing else.
     pub default_limits: Limits,
     /// The most that can be asked for.
     pub maximum_limits: Limits,
+}
+
+/// An interpreter that reads its main file last, so that it can boot before there is one.
+#[derive(Debug, Clone)]
+pub struct StartAhead {
+    /// A program would see a difference if one of these words occurs in it, or in the path of one of its files.
+    pub unless: Vec<String>,
 }
 
 /// What is made once for each version of a toolchain, and shown to all boxes read-only.

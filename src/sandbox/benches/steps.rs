@@ -144,9 +144,13 @@ fn step(keeper: &Keeper, argv: &[String]) {
     let (mut output, writer) = std::io::pipe().unwrap();
     match call(keeper, &Request::Run(spec), &[null.as_fd(), writer.as_fd(), null.as_fd()]) {
         Response::Finished(outcome) => assert_eq!(outcome.ended, codecanvas_sandbox::Ended::Exited(0)),
-        other @ (Response::Armed(_) | Response::Written | Response::Collected(_) | Response::Failed(_)) => {
-            panic!("{other:?}")
-        }
+        other @ (Response::Armed(_)
+        | Response::Written
+        | Response::Waiting
+        | Response::Going
+        | Response::Gone
+        | Response::Collected(_)
+        | Response::Failed(_)) => panic!("{other:?}"),
     }
     drop(writer);
     let mut written = Vec::new();

@@ -37,6 +37,8 @@ struct BoxGroups {
     steps_made: u64,
     step: Option<(String, Dir)>,
     oom_kills_before: u64,
+    /// Processor time of a step that was started ahead, before it went on.
+    cpu_before: Duration,
 }
 
 impl Groups {
@@ -75,7 +77,8 @@ impl Groups {
             dir.write("memory.swap.max", "0")?;
         }
         let init = dir.child("init")?;
-        let made = BoxGroups { name, dir, init, steps_made: 0, step: None, oom_kills_before: 0 };
+        let made =
+            BoxGroups { name, dir, init, steps_made: 0, step: None, oom_kills_before: 0, cpu_before: Duration::ZERO };
         Ok(self.current.insert(made).init.fd())
     }
 
@@ -112,14 +115,17 @@ impl Groups {
         if abilities.limits_processes {
             step.write("pids.max", &limits.processes.to_string())?;
         }
+        let cpu_before = cpu_usage(step)?;
         if let Some(current) = &mut self.current {
             current.oom_kills_before = oom_kills_before;
+            current.cpu_before = cpu_before;
         }
         Ok(())
     }
 
     pub(super) fn cpu_time(&self) -> io::Result<Duration> {
-        Ok(Duration::from_micros(keyed(self.current()?.1, "cpu.stat", "usage_usec")?))
+        let (current, step) = self.current()?;
+        Ok(cpu_usage(step)?.saturating_sub(current.cpu_before))
     }
 
     pub(super) fn usage(&self) -> io::Result<Usage> {
@@ -236,6 +242,10 @@ fn move_to_leaf(dir: &Dir) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn cpu_usage(step: &Dir) -> io::Result<Duration> {
+    Ok(Duration::from_micros(keyed(step, "cpu.stat", "usage_usec")?))
 }
 
 fn number(dir: &Dir, name: &str) -> io::Result<u64> {

@@ -46,6 +46,7 @@ pub fn settings(cache: &Path) -> ExecutorSettings {
         languages_dir: Some(languages),
         only_languages: None,
         idle_limit: Duration::from_mins(1),
+        start_ahead: Some(Duration::from_mins(10)),
         first_uid: Some(70_000 + std::process::id() % 100_000 * 16),
         cgroup_parent: Some(format!("codecanvas-test-{}", std::process::id())),
         waived_protections: Vec::new(),
@@ -80,6 +81,7 @@ pub fn job(language: &str, source: &str) -> Job {
         "go" => ".go",
         "rust" => ".rs",
         "nodejs" => ".js",
+        "php" => ".php",
         "typescript" => ".ts",
         other => panic!("no extension for {other}"),
     };

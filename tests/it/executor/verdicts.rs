@@ -79,8 +79,12 @@ fn a_null_pointer_and_a_bottomless_recursion_are_segmentation_faults() {
         "int main(void) { volatile int *p = 0; return *p; }",
         "int f(volatile int *x) { volatile int y[1000]; y[0] = *x; return f(y) + y[1]; } int main(void) { int x = 1; return f(&x); }",
     ] {
-        let (verdict, step) = run("c", source);
-        assert_eq!((verdict, step.signal.as_deref()), (Verdict::RuntimeError, Some("SEGV")), "{step:?}");
+        // Also where the memory limit is the size of the largest stack.
+        for memory_bytes in [None, Some(Bytes::mib(64))] {
+            let limits = RequestedLimits { memory_bytes, ..RequestedLimits::default() };
+            let (verdict, step) = run_job(limited("c", source, limits));
+            assert_eq!((verdict, step.signal.as_deref()), (Verdict::RuntimeError, Some("SEGV")), "{step:?}");
+        }
     }
 }
 

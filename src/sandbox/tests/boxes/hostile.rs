@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -58,6 +58,7 @@ pub fn run(name: &str, arguments: &[String]) -> ExitCode {
         "daemon" => daemon(),
         "processes" => list_processes(),
         "talk" => talk(),
+        "interpret" => interpret(first(), arguments.len() > 1),
         "attack-walls" => attack_walls(),
         "connect" => connect(first()),
         "loopback" => loopback(),
@@ -88,6 +89,27 @@ fn descriptors() {
         let target = fs::read_link(&path).unwrap_or_default();
         println!("{} {}", path.display(), target.display());
     }
+}
+
+/// Boots, slowly or not, reads its program and says what it finds then.
+fn interpret(main: &str, is_slow: bool) {
+    let started = Instant::now();
+    while is_slow && started.elapsed() < Duration::from_millis(500) {}
+    println!("booted");
+    let program = fs::read_to_string(main).unwrap();
+    match program.as_str() {
+        "spin" => spin(),
+        "sleep" => thread::sleep(FOR_EVER),
+        _ => println!("{program}"),
+    }
+    println!("now: {}", fs::read_to_string(main).unwrap());
+    println!("beside: {}", fs::read_to_string("beside").unwrap_or_default());
+    println!("input: {}", std::io::read_to_string(std::io::stdin()).unwrap());
+    let open: Vec<_> = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
+    // The directory's own descriptor is closed again.
+    let mut open: Vec<_> = open.iter().filter(|path| fs::read_link(path).is_ok()).collect();
+    open.sort();
+    println!("descriptors: {open:?}");
 }
 
 fn list(path: &str) {

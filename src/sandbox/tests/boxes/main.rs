@@ -18,6 +18,7 @@ macro_rules! tests {
     };
 }
 
+mod ahead;
 mod ends;
 mod files;
 mod hostile;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 
 fn tests() -> impl Iterator<Item = Trial> {
     // An ordinary user's boxes do the same, but for the limits that need a control group.
-    let all = [ends::ALL, files::ALL, walls::ALL, leftovers::ALL, protocol::ALL, user::ALL];
+    let all = [ahead::ALL, ends::ALL, files::ALL, walls::ALL, leftovers::ALL, protocol::ALL, user::ALL];
     all.into_iter().flatten().map(|(name, test)| {
         Trial::test(*name, || {
             test();
