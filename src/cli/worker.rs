@@ -85,7 +85,7 @@ async fn work(config: Config) -> anyhow::Result<ExitCode> {
                     | SlotError::Silent
                     | SlotError::Gone,
                 ) => 1,
-                StartError::CacheDir { .. } | StartError::Languages(_) => exit::CONFIG,
+                StartError::CacheDir { .. } | StartError::Languages(_) | StartError::UserIds { .. } => exit::CONFIG,
             };
             exit::report(&error.into());
             Ok(ExitCode::from(code))

@@ -22,6 +22,7 @@ mod start;
 mod step;
 mod stream;
 pub mod toolchain;
+mod uids;
 mod verdict;
 mod warm_up;
 mod workspace;
@@ -48,6 +49,7 @@ use self::cache::ArtefactCache;
 use self::pool::Pool;
 use self::reporter::Reporter;
 use self::toolchain::{Toolchain, Unavailable};
+use self::uids::ClaimedUids;
 use crate::domain::language::OfferedLanguage;
 use crate::domain::verdict::Verdict;
 
@@ -66,6 +68,12 @@ pub enum StartError {
     /// A language file is wrong.
     #[error("the languages cannot be read")]
     Languages(#[from] language::LoadError),
+    /// Every user id that slots could have belongs to another worker.
+    #[error("other workers of this host use the user ids from {first} on; give this one others by worker.uid_base")]
+    UserIds {
+        /// The first that was tried.
+        first: u32,
+    },
     /// No box can be had, or not with all the protections that are asked for.
     #[error("no box can be made")]
     Box(#[from] SlotError),
@@ -82,6 +90,8 @@ struct Inner {
     slots: usize,
     /// How long an interactive program may wait for input, all waits together.
     idle_limit: Duration,
+    /// Nobody else's as long as this lives.
+    _uids: Option<ClaimedUids>,
     pool: Arc<Pool>,
     surroundings: Arc<Surroundings>,
     toolchains: Vec<Toolchain>,
@@ -96,17 +106,22 @@ impl Executor {
     ///
     /// The first start on a machine takes its time, since it makes what later makes compilers fast; the
     /// others do not. When `shutdown` is cancelled every running job is stopped and the keepers end.
-    pub async fn start(settings: ExecutorSettings, shutdown: CancellationToken) -> Result<Self, StartError> {
+    pub async fn start(mut settings: ExecutorSettings, shutdown: CancellationToken) -> Result<Self, StartError> {
         let in_cache_dir = |source| StartError::CacheDir { path: settings.cache_dir.clone(), source };
         start::make_directories(&settings.cache_dir).map_err(in_cache_dir)?;
         let cache = ArtefactCache::open(&settings.cache_dir.join("artefacts"), settings.artefact_cache_bytes)
             .map_err(in_cache_dir)?;
         let mut languages = language::load(settings.languages_dir.as_deref())?;
+        start::tidy(&settings.cache_dir, &languages);
         if let Some(only) = &settings.only_languages {
-            languages.retain(|language| only.contains(&language.name));
+            languages = language::choose(languages, only)?;
         }
         let slots = settings.slots.or(available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let count = u32::try_from(slots).unwrap_or(u32::MAX);
+        let uids = start::claim_uids(&settings, count)?;
+        if let Some(uids) = &uids {
+            settings.first_uid = Some(uids.first);
+        }
         let (armed, protections) = start::start_slots(&settings, &languages, count).await?;
         let pool =
             Arc::new(Pool::new(settings.keeper_executable.clone(), armed, settings.start_ahead, shutdown.clone()));
@@ -126,6 +141,7 @@ impl Executor {
             inner: Arc::new(Inner {
                 slots,
                 idle_limit: settings.idle_limit,
+                _uids: uids,
                 pool,
                 surroundings,
                 languages: toolchains.iter().map(|toolchain| toolchain.offered.clone()).collect(),

@@ -29,7 +29,8 @@ use super::reporter::Reporter;
 use super::settings::ExecutorSettings;
 use super::slot::{Slot, SlotError};
 use super::toolchain::{self, Toolchain, Unavailable};
-use super::warm_up;
+use super::uids::{self, ClaimedUids};
+use super::{StartError, warm_up};
 use crate::domain::limits::RequestedLimits;
 use crate::domain::verdict::Verdict;
 
@@ -82,6 +83,40 @@ async fn lock(cache_dir: PathBuf) -> Option<fs::File> {
         Err(error) => {
             tracing::warn!(error = %error, "the cache directory cannot be locked");
             None
+        }
+    }
+}
+
+/// Claims a user id for each slot; `None` where slots have none of their own.
+pub fn claim_uids(settings: &ExecutorSettings, count: u32) -> Result<Option<ClaimedUids>, StartError> {
+    match BoxLayout::for_slot(0).identity {
+        Identity::UserNamespace => Ok(None),
+        Identity::Ids { uid, .. } => {
+            let first = settings.first_uid.unwrap_or(uid);
+            uids::claim(Path::new(uids::DIRECTORY), first, count).map(Some).ok_or(StartError::UserIds { first })
+        }
+    }
+}
+
+/// Removes what warm-ups made for languages that are no more or whose toolchain was removed. What belongs to another build of a
+/// toolchain is replaced when that one is tried out.
+pub fn tidy(cache_dir: &Path, languages: &[Language]) {
+    // Another worker that makes something is left alone; there is another start.
+    let Ok(lock) = fs::File::create(cache_dir.join("lock")) else { return };
+    if lock.try_lock().is_err() {
+        return;
+    }
+    let is_of_use = |name: &str| {
+        let named = languages.iter().find(|language| language.name == name);
+        named.is_some_and(|language| language.warm_up.is_some() && toolchain::find(language).is_ok())
+    };
+    for entry in fs::read_dir(cache_dir.join("warm")).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_of_use) {
+            continue;
+        }
+        match warm_up::remove(&entry.path()) {
+            Ok(()) => tracing::info!(directory = %entry.path().display(), "what nobody needs any more is removed"),
+            Err(error) => tracing::warn!(error = %error, "what nobody needs any more cannot be removed"),
         }
     }
 }

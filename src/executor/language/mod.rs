@@ -151,6 +151,14 @@ pub enum LoadError {
         /// The other.
         second: String,
     },
+    /// A language was asked for that there is not.
+    #[error("there is no language {name:?}; the nearest is {nearest:?}")]
+    Unknown {
+        /// Its name.
+        name: String,
+        /// The name most like it.
+        nearest: String,
+    },
 }
 
 #[derive(RustEmbed)]
@@ -176,6 +184,22 @@ pub fn load(directory: Option<&Path>) -> Result<Vec<Language>, LoadError> {
     let languages: Vec<Language> = languages.into_values().collect();
     check_names(&languages)?;
     Ok(languages)
+}
+
+/// Those of the languages that have these names.
+pub fn choose(languages: Vec<Language>, names: &[String]) -> Result<Vec<Language>, LoadError> {
+    for name in names {
+        if languages.iter().all(|language| language.name != *name) {
+            // An alias is as near as can be.
+            let distance = |language: &&Language| {
+                let aliases = language.aliases.iter().map(|alias| strsim::damerau_levenshtein(alias, name));
+                aliases.chain([strsim::damerau_levenshtein(&language.name, name)]).min()
+            };
+            let nearest = languages.iter().min_by_key(distance).map(|language| language.name.clone());
+            return Err(LoadError::Unknown { name: name.clone(), nearest: nearest.unwrap_or_default() });
+        }
+    }
+    Ok(languages.into_iter().filter(|language| names.contains(&language.name)).collect())
 }
 
 fn list(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
@@ -216,6 +240,17 @@ mod tests {
         let languages = load(None).unwrap();
         for core in ["python3", "nodejs", "c++", "c", "go", "bash", "rust", "java", "typescript", "ruby", "php"] {
             assert!(languages.iter().any(|language| language.name == core && language.is_core), "{core}");
+        }
+    }
+
+    #[test]
+    fn a_language_that_there_is_not_is_refused_and_the_nearest_named() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let chosen = choose(load(None).unwrap(), &names(&["python3", "c++"])).unwrap();
+        assert_eq!(chosen.iter().map(|language| language.name.as_str()).collect::<Vec<_>>(), ["c++", "python3"]);
+        for (name, nearest) in [("pyhton3", "python3"), ("js", "nodejs"), ("rst", "rust")] {
+            let error = choose(load(None).unwrap(), &names(&["c", name])).unwrap_err();
+            assert_eq!(error.to_string(), format!("there is no language {name:?}; the nearest is {nearest:?}"));
         }
     }
 
