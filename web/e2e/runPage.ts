@@ -7,8 +7,8 @@ export const output = (page: Page): Locator =>
 export const verdict = (page: Page): Locator =>
   page.getByRole('region', { name: 'Output and input' }).getByRole('status').first()
 
-export async function openRunPage(page: Page, language = 'python3'): Promise<void> {
-  await page.goto('/')
+export async function openRunPage(page: Page, language = 'python3', origin = ''): Promise<void> {
+  await page.goto(`${origin}/`)
   await expect(page.getByLabel('Language')).toBeEnabled()
   await page.getByLabel('Language').selectOption(language)
 }

@@ -47,14 +47,20 @@ test('a class at work: join, stuck, timeline, changes, remark', async ({ teacher
     'print(2)',
   )
 
-  await teacher.page.getByRole('button', { name: 'Comment on line 1' }).focus()
+  // On a line of the changes, under the pointer.
+  await changes.getByText('print(2)').hover()
+  await teacher.page.keyboard.press('c')
+  await expect(teacher.page.getByLabel('Comment on line 2', { exact: true }).first()).toBeVisible()
+  await teacher.page.keyboard.press('Escape')
+  // On a line of the program, with the focus.
+  await teacher.page.getByRole('button', { name: 'Comment on line 1', exact: true }).focus()
   await teacher.page.keyboard.press('c')
   await teacher.page
-    .getByLabel('Comment on line 1')
+    .getByLabel('Comment on line 1', { exact: true })
     .last()
     .fill('This name was never given a value.')
   await teacher.page.getByRole('button', { name: 'Comment', exact: true }).click()
-  await expect(teacher.page.getByText('This name was never given a value.')).toBeVisible()
+  await expect(teacher.page.getByText('This name was never given a value.').first()).toBeVisible()
 
   await student.page.goto(`/courses/${id}`)
   await student.page.getByRole('list', { name: 'Runs' }).getByRole('link').nth(1).click()
@@ -98,6 +104,18 @@ test('names vanish at one click, the code is shown large, everything is exported
   expect((await download).suggestedFilename()).toContain('.csv')
 })
 
+test('a list of runs says what comes in, if it belongs there', async ({ teacher, student }) => {
+  const { id, code } = await makeCourse(teacher, 'News')
+  await join(student, code)
+  const { page } = teacher
+  await page.goto(`/courses/${id}?verdict=FAILED`)
+  await expect(page.getByText('nothing that fits these filters')).toBeVisible()
+  await student.run('print(1)', { courseId: id })
+  await student.run('print(nothing)', { courseId: id })
+  await page.getByRole('button', { name: 'Show 1 new run' }).click()
+  await expect(page.getByRole('list', { name: 'Runs' }).getByRole('listitem')).toHaveCount(1)
+})
+
 test('figures lead to the runs behind them', async ({ teacher, student }) => {
   const { id, code } = await makeCourse(teacher, 'Figures')
   await join(student, code)
@@ -108,7 +126,25 @@ test('figures lead to the runs behind them', async ({ teacher, student }) => {
   await expect(page.getByRole('table').first()).toBeVisible()
   await page.getByRole('link', { name: /Error in your program/ }).click()
   await expect(page).toHaveURL(/verdict=RUNTIME_ERROR/)
-  await expect(page.getByRole('list', { name: 'Runs' }).getByRole('listitem')).toHaveCount(1)
+  const rows = page.getByRole('list', { name: 'Runs' }).getByRole('listitem')
+  await expect(rows).toHaveCount(1)
+
+  // One part of one bar of the chart, and the same figure in its table.
+  await page.goBack()
+  await page.locator('.plot a').first().click()
+  await expect(page).toHaveURL(/verdict=OK&from=.*T/)
+  await expect(rows).toHaveCount(1)
+  await page.goBack()
+  await page.getByText('As a table').click()
+  const table = page.getByRole('region', { name: 'Runs over time as a table' })
+  await table.getByRole('link', { name: '2', exact: true }).click()
+  await expect(rows).toHaveCount(2)
+
+  await page.goBack()
+  await page.getByRole('link', { name: '1 run', exact: true }).click()
+  await expect(page.getByText('Students who needed 1 run to their first ✓')).toBeVisible()
+  await expect(page.getByRole('row', { name: /Ada/ })).toHaveCount(1)
+  await expect(page.getByRole('row', { name: /Grace/ })).toHaveCount(0)
 })
 
 test('a course is renamed, gets another code, and loses a member', async ({ teacher, student }) => {

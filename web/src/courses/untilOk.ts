@@ -27,6 +27,6 @@ export function untilOkCounts(
 
 export function untilOkLabel(name: UntilOk): string {
   if (name === 'none') return 'none finished yet'
-  if (name === '1') return 'the first run'
+  if (name === '1') return '1 run'
   return `${name.replace('-', '–')} runs`
 }
