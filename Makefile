@@ -127,6 +127,20 @@ bench-executor: ## time per step against fork and exec, and languages against th
 bench-service: ## what users of the service wait for
 	cargo bench --bench service -- $(ARGS)
 
+.PHONY: bench-history
+bench-history: ## pages of history among a million submissions; ARGS=10000000 for more
+	cargo bench --bench history -- $(ARGS)
+
+FUZZ_SECONDS ?= 30
+
+.PHONY: fuzz
+fuzz: ## try to break what is parsed by hand, FUZZ_SECONDS for each check
+	@# What is interesting is kept in fuzz/corpus; what is worth keeping goes into fuzz/seeds by hand.
+	cd fuzz && for check in $$(cargo +nightly fuzz list); do \
+	  mkdir -p corpus/$$check; \
+	  cargo +nightly fuzz run $$check corpus/$$check seeds/$$check -- -max_total_time=$(FUZZ_SECONDS) -timeout=10; \
+	done
+
 .PHONY: fmt
 fmt: ## format everything
 	cargo fmt --all

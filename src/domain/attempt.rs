@@ -128,10 +128,12 @@ impl std::str::FromStr for ActivityCursor {
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
         let (transaction, row) = text.split_once('.').ok_or(InvalidCursor)?;
-        Ok(Self {
+        let cursor = Self {
             transaction: u64::from_str_radix(transaction, 16).map_err(|_| InvalidCursor)?,
             row: i64::from_str_radix(row, 16).map_err(|_| InvalidCursor)?,
-        })
+        };
+        // Only the one way to write it, without signs and leading zeros: clients compare cursors as text.
+        if cursor.row >= 0 && cursor.to_string() == text { Ok(cursor) } else { Err(InvalidCursor) }
     }
 }
 
@@ -143,7 +145,7 @@ mod tests {
     fn a_cursor_reads_back_as_itself() {
         let cursor = ActivityCursor { transaction: 0x1_0000_0001, row: 77 };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        for wrong in ["", ".", "1", "1.", ".1", "g.1", "1.1.1", "11111111111111111.1"] {
+        for wrong in ["", ".", "1", "1.", ".1", "g.1", "1.1.1", "11111111111111111.1", "1.-1", "+1.1", "01.1", "A.1"] {
             assert_eq!(wrong.parse::<ActivityCursor>(), Err(InvalidCursor), "{wrong:?}");
         }
     }

@@ -76,10 +76,9 @@ impl std::str::FromStr for EventCursor {
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
         let digits = text.strip_prefix('e').ok_or(InvalidCursor)?;
-        match i32::from_str_radix(digits, 16) {
-            Ok(sequence) if sequence >= 0 && !digits.starts_with('+') => Ok(Self(sequence)),
-            Ok(_) | Err(_) => Err(InvalidCursor),
-        }
+        let cursor = Self(i32::from_str_radix(digits, 16).map_err(|_| InvalidCursor)?);
+        // Only the one way to write it, without signs and leading zeros: clients compare cursors as text.
+        if cursor.0 >= 0 && cursor.to_string() == text { Ok(cursor) } else { Err(InvalidCursor) }
     }
 }
 

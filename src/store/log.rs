@@ -79,12 +79,14 @@ pub async fn delete_older(conn: &mut PgConnection, before: DateTime<Utc>, limit:
     Ok(done.rows_affected())
 }
 
-fn encode(log: &[Event]) -> sqlx::Result<Vec<u8>> {
+/// Packs a log.
+pub fn encode(log: &[Event]) -> sqlx::Result<Vec<u8>> {
     let mut plain = Vec::new();
     let mut before = 0;
     for event in log {
         let at = event.at.timestamp_micros();
-        put_number(&mut plain, zigzag(at - before));
+        // Both ways round: the two ends of time are further apart than the type can count.
+        put_number(&mut plain, zigzag(at.wrapping_sub(before)));
         before = at;
         put_body(&mut plain, &event.body);
     }
@@ -93,7 +95,11 @@ fn encode(log: &[Event]) -> sqlx::Result<Vec<u8>> {
     Ok(packed)
 }
 
-fn decode(packed: &[u8]) -> Result<Vec<Event>, Damaged> {
+/// Reads a packed log.
+///
+/// # Errors
+/// [`Damaged`] for what [`encode`] did not make.
+pub fn decode(packed: &[u8]) -> Result<Vec<Event>, Damaged> {
     let (&VERSION, frame) = packed.split_first().ok_or(Damaged)? else { return Err(Damaged) };
     let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten().ok_or(Damaged)?;
     let size = usize::try_from(size).ok().filter(|size| *size <= MAX_UNPACKED_BYTES).ok_or(Damaged)?;
@@ -102,7 +108,7 @@ fn decode(packed: &[u8]) -> Result<Vec<Event>, Damaged> {
     let mut log = Vec::new();
     let mut at = 0_i64;
     while !rest.is_empty() {
-        at = at.checked_add(unzigzag(take_number(&mut rest)?)).ok_or(Damaged)?;
+        at = at.wrapping_add(unzigzag(take_number(&mut rest)?));
         log.push(Event {
             sequence: i32::try_from(log.len()).map_err(|_| Damaged)?,
             at: DateTime::from_timestamp_micros(at).ok_or(Damaged)?,

@@ -7,6 +7,8 @@
 mod archive;
 mod table;
 
+pub use table::csv_lines;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

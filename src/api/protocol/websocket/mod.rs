@@ -28,7 +28,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tracing::Instrument as _;
 
-use self::message::{ClientMessage, Close, SUBPROTOCOL, ServerMessage};
+pub use self::message::ClientMessage;
+use self::message::{Close, SUBPROTOCOL, ServerMessage};
 use self::operations::Operations;
 use crate::api::Api;
 use crate::api::credential::{Credential, CredentialError, Origin};
