@@ -53,6 +53,19 @@ impl Client {
         Ok(answer["submitCode"]["attempt"]["id"].as_str().context("no id")?.to_owned())
     }
 
+    /// The same for a program that reads what is typed.
+    pub async fn submit_interactive(&self, language: &str, source: &str) -> Result<String> {
+        let input = json!({"language": language, "source": source, "isInteractive": true});
+        let answer = self.ask(SUBMIT, json!({"input": input})).await?;
+        Ok(answer["submitCode"]["attempt"]["id"].as_str().context("no id")?.to_owned())
+    }
+
+    /// Types an empty line for it.
+    pub async fn type_line(&self, attempt: &str) -> Result<()> {
+        let query = "mutation($input: WriteStdinInput!) { writeStdin(input: $input) { nextOffset } }";
+        self.ask(query, json!({"input": {"attemptId": attempt, "text": "\n"}})).await.map(drop)
+    }
+
     /// Submits and waits for the verdict; tells whether the compilation was reused.
     pub async fn run(&self, language: &str, source: &str) -> Result<bool> {
         let input = json!({"language": language, "source": source, "waitMs": 60000});

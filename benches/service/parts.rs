@@ -1,130 +1,72 @@
-//! What is measured.
+//! What users of the service feel, but for the languages.
 
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use crate::client::Client;
+use crate::client::{Client, Socket};
+use crate::languages::at_the_shell;
+use crate::report::{Report, Scale, ms, percentile};
 use crate::server::Server;
 
-/// A language, the file a shell user would write, a hello world with `hello #` to be something new each
-/// time, and the shell user's command.
-const LANGUAGES: &[(&str, &str, &str, &str)] = &[
-    (
-        "c",
-        "main.c",
-        "#include <stdio.h>\nint main(void) { puts(\"hello #\"); return 0; }\n",
-        "gcc -O2 main.c -o main && ./main",
-    ),
-    (
-        "c++",
-        "main.cpp",
-        "#include <iostream>\nint main() { std::cout << \"hello #\\n\"; }\n",
-        "g++ -O2 -std=c++20 main.cpp -o main && ./main",
-    ),
-    (
-        "go",
-        "main.go",
-        "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello #\") }\n",
-        "go build -o main main.go && ./main",
-    ),
-    ("rust", "main.rs", "fn main() { println!(\"hello #\"); }\n", "rustc -O main.rs && ./main"),
-    (
-        "java",
-        "Main.java",
-        "public class Main { public static void main(String[] a) { System.out.println(\"hello #\"); } }\n",
-        "javac Main.java && java Main",
-    ),
-    ("python3", "main.py", "print('hello #')\n", "/usr/bin/python3 main.py"),
-    ("nodejs", "main.js", "console.log('hello #')\n", "node main.js"),
-    ("bash", "main.sh", "echo hello #\n", "bash main.sh"),
-];
-
-/// From `submitCode` to AttemptFinished on the subscription, against the same toolchain at the shell.
-pub async fn languages(client: &Client) -> Result<()> {
-    println!("\n## Hello world, from submitCode to the verdict on the subscription\n");
-    println!("| language | shell ms | codecanvas ms | ratio | again ms |");
-    println!("|---|---:|---:|---:|---:|");
+/// Programs per second with everything kept, against a shell loop with as many jobs at once: both in
+/// turn, so that what else the machine does falls on both.
+pub async fn throughput(client: &Client, scale: &Scale, report: &mut Report) -> Result<()> {
+    const TURNS: usize = 4;
+    const PROGRAM: &str = "print(sum(range(1000)))\n";
+    let runs = scale.runs / TURNS;
     let directory = tempfile::tempdir()?;
-    let mut socket = client.socket().await?;
-    for (language, file, source, command) in LANGUAGES {
-        let (mut shell, mut ours, mut again) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..7 {
-            let text = source.replace("hello #", &format!("hello {language} {round}"));
-            tokio::fs::write(directory.path().join(file), &text).await?;
-            shell.push(at_the_shell(command, directory.path()).await?);
-            for times in [&mut ours, &mut again] {
-                let began = Instant::now();
-                let attempt = client.submit(language, &text).await?;
-                socket.subscribe(&attempt, &attempt).await?;
-                let verdict = socket.finished().await?;
-                times.push(began.elapsed());
-                if verdict != "OK" {
-                    bail!("{language}: {verdict}");
-                }
-            }
-        }
-        let (shell, ours, again) = (median(&mut shell), median(&mut ours), median(&mut again));
-        println!(
-            "| {language} | {:.1} | {:.1} | {:.2} | {:.1} |",
-            ms(shell),
-            ms(ours),
-            ours.as_secs_f64() / shell.as_secs_f64(),
-            ms(again)
-        );
-    }
-    Ok(())
-}
-
-async fn at_the_shell(command: &str, directory: &Path) -> Result<Duration> {
-    let began = Instant::now();
-    let output = Command::new("sh").args(["-c", command]).current_dir(directory).output().await?;
-    if !output.status.success() {
-        bail!("{command}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(began.elapsed())
-}
-
-/// Programs per second with everything kept, against a shell loop with as many jobs at once.
-pub async fn throughput(client: &Client) -> Result<()> {
-    const RUNS: usize = 400;
-    println!("\n## Sustained, {RUNS} python3 programs\n");
-    let directory = tempfile::tempdir()?;
-    tokio::fs::write(directory.path().join("main.py"), "print(sum(range(1000)))\n").await?;
+    tokio::fs::write(directory.path().join("main.py"), PROGRAM).await?;
     let jobs = std::thread::available_parallelism()?.get();
-    let shell =
-        at_the_shell(&format!("seq {RUNS} | xargs -P {jobs} -I{{}} /usr/bin/python3 main.py"), directory.path())
-            .await?;
-    let began = Instant::now();
-    let mut running = JoinSet::new();
-    for _ in 0..jobs * 8 {
-        let client = client.clone();
-        running.spawn(async move {
-            for _ in 0..RUNS / (jobs * 8) {
-                client.run("python3", "print(sum(range(1000)))\n").await?;
-            }
-            anyhow::Ok(())
-        });
+    let command = format!("seq {runs} | xargs -P {jobs} -I{{}} /usr/bin/python3 main.py");
+    let (mut shell, mut ours) = (Duration::ZERO, Duration::ZERO);
+    client.run("python3", PROGRAM).await?;
+    for _ in 0..TURNS {
+        shell += at_the_shell(&command, directory.path()).await?;
+        let began = Instant::now();
+        let mut running = JoinSet::new();
+        for user in 0..jobs * 8 {
+            let (client, own) = (client.clone(), (runs + user) / (jobs * 8));
+            running.spawn(async move {
+                for _ in 0..own {
+                    client.run("python3", PROGRAM).await?;
+                }
+                anyhow::Ok(own)
+            });
+        }
+        let mut done = 0;
+        while let Some(result) = running.join_next().await {
+            done += result??;
+        }
+        if done != runs {
+            bail!("{done} programs were run instead of {runs}");
+        }
+        ours += began.elapsed();
     }
-    while let Some(result) = running.join_next().await {
-        result??;
-    }
-    let ours = began.elapsed();
-    let done = (RUNS / (jobs * 8) * jobs * 8) as f64;
-    let (per_shell, per_ours) = (RUNS as f64 / shell.as_secs_f64(), done / ours.as_secs_f64());
-    println!("shell loop  {per_shell:>7.1} per second");
-    println!("codecanvas  {per_ours:>7.1} per second, ratio {:.2}", per_ours / per_shell);
+    let per_second = |time: Duration| (runs * TURNS) as f64 / time.as_secs_f64();
+    let ratio = per_second(ours) / per_second(shell);
+    println!("\n## Sustained, {} python3 programs\n", runs * TURNS);
+    println!("shell loop  {:>7.1} per second", per_second(shell));
+    println!("codecanvas  {:>7.1} per second, ratio {ratio:.2}", per_second(ours));
+    report.add(
+        "python3 programs per second with everything kept, against a shell loop with as many jobs",
+        &format!("{:.0} against {:.0}: {ratio:.2} ×", per_second(ours), per_second(shell)),
+        "≥ 0.85 ×",
+        ratio >= 0.85,
+        "throughput",
+    );
     Ok(())
 }
 
 /// From a program's write to the subscriber, by the clock of the machine that both are on.
-pub async fn latency(client: &Client) -> Result<()> {
-    let source = "import time\nfor _ in range(300):\n    print(time.time_ns(), flush=True)\n    time.sleep(0.02)\n";
+pub async fn latency(client: &Client, scale: &Scale, report: &mut Report) -> Result<()> {
+    let source = format!(
+        "import time\nfor _ in range({}):\n    print(time.time_ns(), flush=True)\n    time.sleep(0.02)\n",
+        scale.writes
+    );
     let mut socket = client.socket().await?;
-    let attempt = client.submit("python3", source).await?;
+    let attempt = client.submit("python3", &source).await?;
     socket.subscribe("1", &attempt).await?;
     let mut delays = Vec::new();
     loop {
@@ -139,68 +81,96 @@ pub async fn latency(client: &Client) -> Result<()> {
         if event["__typename"] == "AttemptFinished" {
             break;
         }
+        if message["type"] != "next" {
+            bail!("{message}");
+        }
     }
-    delays.sort();
+    if delays.len() != scale.writes {
+        bail!("{} writes arrived instead of {}", delays.len(), scale.writes);
+    }
+    let (p50, p99) = (percentile(&mut delays, 50), percentile(&mut delays, 99));
     println!("\n## From a program's write to the subscriber\n");
-    println!(
-        "p50 {:.1} ms, p99 {:.1} ms ({} writes)",
-        ms(delays[delays.len() / 2]),
-        ms(delays[delays.len() * 99 / 100]),
-        delays.len()
+    println!("p50 {:.1} ms, p99 {:.1} ms ({} writes)", ms(p50), ms(p99), delays.len());
+    report.add(
+        "from a program's write to the subscriber",
+        &format!("p50 {:.1} ms, p99 {:.1} ms", ms(p50), ms(p99)),
+        "p50 ≤ 5 ms, p99 ≤ 25 ms",
+        ms(p50) <= 5.0 && ms(p99) <= 25.0,
+        "latency",
     );
     Ok(())
 }
 
-/// Many subscriptions on one api process: all events arrive, and what each costs.
-pub async fn subscriptions(client: &Client, server: &Server) -> Result<()> {
-    const SOCKETS: usize = 100;
-    const PER_SOCKET: usize = 50;
-    let api =
-        |list: Vec<(String, u64)>| list.into_iter().find(|(role, _)| role.starts_with("api")).map_or(0, |(_, kib)| kib);
-    let before = api(server.resident_kib()?);
-    let attempt = client.submit("bash", "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; echo $i; done").await?;
+/// Many subscriptions on one api process: all events arrive, and what each costs while it waits.
+pub async fn subscriptions(client: &Client, server: &Server, scale: &Scale, report: &mut Report) -> Result<()> {
+    let count = scale.sockets * Scale::PER_SOCKET;
+    // Waits for a word, so that all are subscribed before there is anything to deliver.
+    let attempt = client.submit_interactive("bash", "read; for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; done").await?;
+    let mut witness = client.socket().await?;
+    witness.subscribe("1", &attempt).await?;
+    let first = witness.next().await?;
+    if first["type"] != "next" {
+        bail!("{first}");
+    }
+    let before = server.resident_of("api")?;
     let mut sockets = Vec::new();
-    for _ in 0..SOCKETS {
+    for _ in 0..scale.sockets {
         let mut socket = client.socket().await?;
-        for id in 0..PER_SOCKET {
+        for id in 0..Scale::PER_SOCKET {
             socket.subscribe(&id.to_string(), &attempt).await?;
+        }
+        // What is there already comes to each.
+        for _ in 0..Scale::PER_SOCKET {
+            socket.next().await?;
         }
         sockets.push(socket);
     }
+    let during = server.resident_of("api")?;
+    let began = Instant::now();
+    client.type_line(&attempt).await?;
     let mut reading = JoinSet::new();
-    for mut socket in sockets {
-        reading.spawn(async move {
-            let (mut events, mut complete) = (0, 0);
-            while complete < PER_SOCKET {
-                let message = socket.next().await?;
-                events += usize::from(message["type"] == "next");
-                complete += usize::from(message["type"] == "complete");
-            }
-            anyhow::Ok(events)
-        });
+    for socket in sockets {
+        reading.spawn(until_complete(socket, Scale::PER_SOCKET));
     }
-    let mut during = 0;
-    let mut events = 0;
+    let expected = until_complete(witness, 1).await?;
+    let mut sequences = Vec::new();
     while let Some(result) = reading.join_next().await {
-        if during == 0 {
-            during = api(server.resident_kib()?);
-        }
-        events += result??;
+        sequences.extend(result??);
     }
-    println!("\n## {} subscriptions on one api process\n", SOCKETS * PER_SOCKET);
-    println!("{events} events delivered, {:.1} per subscription", events as f64 / (SOCKETS * PER_SOCKET) as f64);
-    println!(
-        "api process: {:.1} KiB more per subscription",
-        during.saturating_sub(before) as f64 / (SOCKETS * PER_SOCKET) as f64
+    let took = began.elapsed();
+    // Each had at least its first event before; the witness only that one.
+    let all = expected.iter().map(Vec::len).sum::<usize>();
+    let is_whole = |own: &Vec<i64>| own.is_sorted_by(|a, b| a + 1 == *b) && own.last() == expected[0].last();
+    let whole = sequences.iter().filter(|own| is_whole(own)).count();
+    let each = during.saturating_sub(before) as f64 / count as f64;
+    println!("\n## {count} subscriptions on one api process\n");
+    println!("{whole} of {count} received all of some {all} events, the last one after {:.2} s", took.as_secs_f64());
+    println!("api process: {each:.1} KiB more per subscription, {} on each socket", Scale::PER_SOCKET);
+    report.add(
+        &format!("{count} subscriptions on one api process, on {} sockets", scale.sockets),
+        &format!("{whole} received everything, {each:.1} KiB each"),
+        "all, ≤ 20 KiB each",
+        whole == count && each <= 20.0,
+        "subscriptions",
     );
     Ok(())
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+/// The sequences that each subscription of a socket still receives, until all are over.
+async fn until_complete(mut socket: Socket, subscriptions: usize) -> Result<Vec<Vec<i64>>> {
+    let mut sequences: std::collections::BTreeMap<String, Vec<i64>> = std::collections::BTreeMap::new();
+    let mut complete = 0;
+    while complete < subscriptions {
+        let message = socket.next().await?;
+        let id = message["id"].as_str().context("no id")?.to_owned();
+        match message["type"].as_str() {
+            Some("next") => {
+                let sequence = message["payload"]["data"]["attemptEvents"]["sequence"].as_i64();
+                sequences.entry(id).or_default().push(sequence.with_context(|| message.to_string())?);
+            }
+            Some("complete") => complete += 1,
+            _ => bail!("{message}"),
+        }
+    }
+    Ok(sequences.into_values().collect())
 }

@@ -68,6 +68,13 @@ impl Server {
         Ok(found)
     }
 
+    /// The same of the process with that role.
+    pub fn resident_of(&self, role: &str) -> Result<u64> {
+        let processes = self.resident_kib()?;
+        let found = processes.iter().find(|(name, _)| name.split(' ').next() == Some(role));
+        found.map(|(_, kib)| *kib).with_context(|| format!("there is no process {role} among {processes:?}"))
+    }
+
     pub async fn stop(mut self) -> Result<()> {
         if let Some(pid) = self.child.id() {
             kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM)?;

@@ -42,7 +42,7 @@ pub async fn search_users(
 ) -> Result<Page<User>, Error> {
     check(viewer)?;
     let search = parse_search(search)?;
-    let rows = store::users::search(&mut *services.connection().await?, viewer, search, page).await?;
+    let rows = store::directory::search(&mut *services.connection().await?, viewer, search, page).await?;
     Ok(Page::new(rows, page))
 }
 
@@ -50,7 +50,7 @@ pub async fn search_users(
 pub async fn count_users(services: &Services, viewer: &Viewer, search: Option<&str>) -> Result<i64, Error> {
     check(viewer)?;
     let search = parse_search(search)?;
-    Ok(store::users::count_found(&mut *services.connection().await?, viewer, search).await?)
+    Ok(store::directory::count_found(&mut *services.connection().await?, viewer, search).await?)
 }
 
 fn parse_search(search: Option<&str>) -> Result<&str, Error> {
@@ -111,7 +111,7 @@ pub async fn set_user_role(services: &Services, viewer: &Viewer, id: UserId, rol
         return Err(Error::conflict("This is the last admin. Make somebody else an admin first."));
     }
     let Some(user) = store::users::set_role(&mut tx, id, role).await? else {
-        let guest = store::users::list_visible(&mut tx, viewer, &[id]).await?;
+        let guest = store::directory::list_visible(&mut tx, viewer, &[id]).await?;
         return Err(if guest.is_empty() {
             Error::NotFound("user")
         } else {

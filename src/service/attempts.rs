@@ -122,9 +122,9 @@ pub async fn cancel(services: &Services, viewer: &Viewer, id: AttemptId) -> Resu
     if !policy::may_cancel(is_requester, submission.author_id == viewer.user_id, role) {
         return Err(Error::forbidden("Only who asked for it, its author and the staff of its course can stop it."));
     }
-    if let Some(open) = store::queue::lock(&mut tx, id).await? {
+    if let Some(open) = store::leases::lock(&mut tx, id).await? {
         if open.lease_id.is_some() {
-            store::queue::request_cancel(&mut tx, id).await?;
+            store::leases::request_cancel(&mut tx, id).await?;
         } else {
             let reason = "cancelled while it waited";
             store::attempts::conclude_without_worker(&mut tx, &open, Verdict::Cancelled, reason, Utc::now()).await?;
@@ -161,7 +161,7 @@ pub async fn write_stdin(services: &Services, viewer: &Viewer, id: AttemptId, wr
         return Err(Error::conflict("This run is not interactive."));
     }
     let mut tx = services.begin().await?;
-    match store::queue::lock(&mut tx, id).await? {
+    match store::leases::lock(&mut tx, id).await? {
         None => return Err(Error::conflict("This run has ended.")),
         Some(open) if open.lease_id.is_none() => return Err(Error::conflict("This run has not started yet.")),
         Some(_) => {}

@@ -103,7 +103,7 @@ pub async fn set_member_role(
         if !policy::may_enrol(viewer) {
             return Err(Error::NotFound("member"));
         }
-        let users = store::users::list_visible(&mut tx, viewer, &[user]).await?;
+        let users = store::directory::list_visible(&mut tx, viewer, &[user]).await?;
         if users.is_empty() {
             return Err(Error::NotFound("user"));
         }

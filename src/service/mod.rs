@@ -7,9 +7,11 @@
 pub mod admin;
 pub mod attempts;
 pub mod courses;
+pub mod diff;
 mod error;
 pub mod exports;
 pub mod feedback;
+pub mod history;
 pub mod input;
 pub mod languages;
 mod logs;

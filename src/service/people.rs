@@ -180,7 +180,7 @@ pub async fn users_by_ids(
     viewer: &Viewer,
     ids: &[UserId],
 ) -> Result<HashMap<UserId, User>, Error> {
-    let users = store::users::list_visible(&mut *services.connection().await?, viewer, ids).await?;
+    let users = store::directory::list_visible(&mut *services.connection().await?, viewer, ids).await?;
     Ok(users.into_iter().map(|user| (user.id, user)).collect())
 }
 

@@ -128,19 +128,11 @@ pub async fn authenticate(services: &Services, secret: &str) -> Result<Option<Vi
         return Ok(None);
     };
     let mut conn = services.connection().await?;
-    let recognised = match kind {
-        secret::Kind::Session => store::sessions::find_viewer(&mut conn, &digest).await?,
-        secret::Kind::AccessToken => store::tokens::find_viewer(&mut conn, &digest).await?,
-    };
-    let Some(recognised) = recognised else {
+    let Some(recognised) = store::credentials::find_viewer(&mut conn, kind, &digest).await? else {
         return Ok(None);
     };
     if recognised.is_touch_due {
-        match recognised.viewer.credential {
-            Credential::Session(id) => store::sessions::touch(&mut conn, id).await?,
-            Credential::AccessToken(id) => store::tokens::touch(&mut conn, id).await?,
-            Credential::Operator => {}
-        }
+        store::credentials::touch(&mut conn, recognised.viewer.credential).await?;
     }
     Ok(Some(recognised.viewer))
 }
@@ -148,13 +140,7 @@ pub async fn authenticate(services: &Services, secret: &str) -> Result<Option<Vi
 /// Whether the viewer of a stream is still who they were: the credential has not ended and the role on
 /// the server is not less. Whether they are still in a course is for [`super::courses::check_watcher`].
 pub async fn recheck(services: &Services, viewer: &Viewer) -> Result<(), Error> {
-    let mut conn = services.connection().await?;
-    let role = match viewer.credential {
-        Credential::Session(id) => store::sessions::find_role(&mut conn, id).await?,
-        Credential::AccessToken(id) => store::tokens::find_role(&mut conn, id).await?,
-        Credential::Operator => return Ok(()),
-    };
-    match role {
+    match store::credentials::find_role(&mut *services.connection().await?, viewer).await? {
         Some(role) if role >= viewer.role => Ok(()),
         Some(_) => Err(Error::forbidden("Your role on this server has changed. Please subscribe again.")),
         None => Err(Error::Unauthenticated),

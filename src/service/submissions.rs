@@ -1,6 +1,6 @@
-//! Handing in, running again, and looking at what was handed in.
+//! Handing in, running again, and looking at one thing that was handed in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -12,17 +12,11 @@ use crate::config::Quota;
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::{AttemptId, CourseId, SubmissionId};
 use crate::domain::limits::RequestedLimits;
-use crate::domain::page::{Page, PageRequest};
-use crate::domain::submission::{FileDiff, StoredFile, Submission, SubmissionFilter, SubmissionScope};
+use crate::domain::submission::{StoredFile, Submission};
 use crate::domain::user::SiteRole;
 use crate::domain::verdict::AttemptState;
 use crate::store;
 use crate::store::attempts::NewAttempt;
-
-/// How long the diff of one file may be worked on; what is left then is shown as changed as a whole.
-const DIFF_DEADLINE: Duration = Duration::from_millis(200);
-/// The longest text that can be searched for, in characters.
-const MAX_SEARCH_CHARACTERS: usize = 200;
 
 /// Hands in a program: stores it and queues its first attempt.
 ///
@@ -278,136 +272,4 @@ pub async fn previous_by_submissions(
 ) -> Result<HashMap<SubmissionId, Submission>, Error> {
     let previous = store::submissions::list_previous(&mut *services.connection().await?, viewer, ids).await?;
     Ok(previous.into_iter().collect())
-}
-
-/// A page of submissions, newest first.
-pub async fn list(
-    services: &Services,
-    viewer: &Viewer,
-    scope: SubmissionScope,
-    filter: &SubmissionFilter,
-    page: &PageRequest<SubmissionId>,
-) -> Result<Page<Submission>, Error> {
-    check_filter(filter)?;
-    let mut tx = services.begin().await?;
-    let scope = narrow(&mut tx, viewer, scope).await?;
-    let rows = store::history::list(&mut tx, viewer, scope, filter, page).await?;
-    tx.commit().await?;
-    Ok(Page::new(rows, page))
-}
-
-/// How many submissions there are on all pages together.
-pub async fn count(
-    services: &Services,
-    viewer: &Viewer,
-    scope: SubmissionScope,
-    filter: &SubmissionFilter,
-) -> Result<i64, Error> {
-    check_filter(filter)?;
-    let mut tx = services.begin().await?;
-    let scope = narrow(&mut tx, viewer, scope).await?;
-    let count = store::history::count(&mut tx, viewer, scope, filter).await?;
-    tx.commit().await?;
-    Ok(count)
-}
-
-/// Students see their own submissions in a course. Saying so lets an index find them.
-async fn narrow(conn: &mut PgConnection, viewer: &Viewer, scope: SubmissionScope) -> Result<SubmissionScope, Error> {
-    match scope {
-        SubmissionScope::Course(course) => {
-            let is_staff = policy::may_watch_course(role_in(conn, viewer, Some(course)).await?);
-            Ok(if is_staff { scope } else { SubmissionScope::Member(course, viewer.user_id) })
-        }
-        SubmissionScope::User(_) | SubmissionScope::Member(..) => Ok(scope),
-    }
-}
-
-fn check_filter(filter: &SubmissionFilter) -> Result<(), Error> {
-    match &filter.source_contains {
-        // Postgres' text refuses NUL.
-        Some(text) if text.contains('\0') || text.chars().count() > MAX_SEARCH_CHARACTERS => Err(Error::invalid(
-            "filter.sourceContains",
-            format!("The text to look for may have up to {MAX_SEARCH_CHARACTERS} characters, none of them NUL."),
-        )),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// What changed in each file from one submission to another. Files that are the same are left out.
-pub async fn diff(
-    services: &Services,
-    viewer: &Viewer,
-    from: SubmissionId,
-    to: SubmissionId,
-) -> Result<Vec<FileDiff>, Error> {
-    let mut files = files_by_submissions(services, viewer, &[from, to]).await?;
-    let mut take = |id| files.remove(&id).ok_or(Error::NotFound("submission"));
-    let new = take(to)?;
-    let old = if from == to { new.clone() } else { take(from)? };
-    tokio::task::spawn_blocking(move || diff_files(&old, &new)).await.map_err(Error::internal)
-}
-
-fn diff_files(old: &[StoredFile], new: &[StoredFile]) -> Vec<FileDiff> {
-    let mut pairs: BTreeMap<&str, (Option<&StoredFile>, Option<&StoredFile>)> = BTreeMap::new();
-    for file in old {
-        pairs.entry(&file.path).or_default().0 = Some(file);
-    }
-    for file in new {
-        pairs.entry(&file.path).or_default().1 = Some(file);
-    }
-    pairs
-        .into_iter()
-        .filter(|(_, (old, new))| old.map(|file| &file.sha256) != new.map(|file| &file.sha256))
-        .map(|(path, (old, new))| diff_file(path, old, new))
-        .collect()
-}
-
-fn diff_file(path: &str, old: Option<&StoredFile>, new: Option<&StoredFile>) -> FileDiff {
-    let text = |file: Option<&StoredFile>| file.map_or(Some(String::new()), |file| file.text().map(ToOwned::to_owned));
-    let (Some(old_text), Some(new_text)) = (text(old), text(new)) else {
-        let unified = format!("Binary files a/{path} and b/{path} differ\n");
-        return FileDiff { path: path.to_owned(), unified, added_lines: 0, removed_lines: 0 };
-    };
-    let diff = similar::TextDiff::configure().timeout(DIFF_DEADLINE).diff_lines(&old_text, &new_text);
-    let count = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).count();
-    let name = |file: Option<&StoredFile>, side| file.map_or("/dev/null".to_owned(), |_| format!("{side}/{path}"));
-    FileDiff {
-        path: path.to_owned(),
-        unified: diff.unified_diff().context_radius(3).header(&name(old, "a"), &name(new, "b")).to_string(),
-        added_lines: count(similar::ChangeTag::Insert),
-        removed_lines: count(similar::ChangeTag::Delete),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(path: &str, bytes: &[u8]) -> StoredFile {
-        StoredFile { path: path.to_owned(), bytes: bytes.to_vec(), sha256: bytes.to_vec() }
-    }
-
-    #[test]
-    fn a_diff_shows_what_changed_per_file() {
-        let old = [file("a.py", b"x = 1\ny = 2\n"), file("gone.py", b"z\n"), file("same.py", b"s\n")];
-        let new = [file("a.py", b"x = 1\ny = 3\n"), file("new.bin", b"\xff"), file("same.py", b"s\n")];
-        let diffs = diff_files(&old, &new);
-        let figures: Vec<_> = diffs.iter().map(|d| (d.path.as_str(), d.added_lines, d.removed_lines)).collect();
-        assert_eq!(figures, [("a.py", 1, 1), ("gone.py", 0, 1), ("new.bin", 0, 0)]);
-        assert_eq!(diffs[0].unified, "--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,2 @@\n x = 1\n-y = 2\n+y = 3\n");
-        assert!(diffs[1].unified.starts_with("--- a/gone.py\n+++ /dev/null\n"));
-        assert_eq!(diffs[2].unified, "Binary files a/new.bin and b/new.bin differ\n");
-    }
-
-    #[test]
-    fn a_hostile_pair_of_files_takes_bounded_time() {
-        let lines = |seed: u64| {
-            let line = |i: u64| format!("{}\n", (i * 2_654_435_761 + seed * i * i) % 97);
-            (0..100_000).map(line).collect::<String>()
-        };
-        let started = std::time::Instant::now();
-        let diffs = diff_files(&[file("a", lines(1).as_bytes())], &[file("a", lines(2).as_bytes())]);
-        assert_eq!(diffs.len(), 1);
-        assert!(started.elapsed() < Duration::from_secs(10));
-    }
 }

@@ -154,7 +154,14 @@ pub async fn delete_older(conn: &mut PgConnection, before: DateTime<Utc>, limit:
     let done = sqlx::query!(
         "DELETE FROM activity
          WHERE id IN (
-             SELECT id FROM activity WHERE at < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+             SELECT id
+             FROM activity
+             WHERE at < $1
+                -- Reads no further than the first that is kept.
+                AND id < coalesce((SELECT id FROM activity WHERE at >= $1 ORDER BY id LIMIT 1), 9223372036854775807)
+             ORDER BY id
+             LIMIT $2
+             FOR UPDATE SKIP LOCKED
          )",
         before,
         limit,

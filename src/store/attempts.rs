@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{events, log, queue, steps};
+use super::{events, leases, log, steps};
 use crate::auth::Viewer;
 use crate::domain::attempt::{Attempt, Output, Step};
 use crate::domain::event::{Event, EventBody};
@@ -33,7 +33,7 @@ pub struct NewAttempt<'a> {
     pub running_quota: i32,
 }
 
-/// Puts an attempt into the queue, with event 0. The user must be locked: [`queue::lock_user`].
+/// Puts an attempt into the queue, with event 0. The user must be locked: [`super::queue::lock_user`].
 pub async fn insert(conn: &mut PgConnection, new: &NewAttempt<'_>) -> sqlx::Result<Attempt> {
     let row = sqlx::query!(
         r#"WITH attempt AS (
@@ -196,9 +196,9 @@ pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::
 }
 
 /// Puts an attempt back into the queue. Everything before is superseded. The row must be locked.
-pub async fn requeue(conn: &mut PgConnection, open: &queue::Open, is_worker_lost: bool) -> sqlx::Result<()> {
+pub async fn requeue(conn: &mut PgConnection, open: &leases::Open, is_worker_lost: bool) -> sqlx::Result<()> {
     let sequence = open.next_sequence;
-    queue::release(conn, open.attempt_id, open.tries + i32::from(is_worker_lost), sequence + 1).await?;
+    leases::release(conn, open.attempt_id, open.tries + i32::from(is_worker_lost), sequence + 1).await?;
     change_states(conn, &[(open.attempt_id, AttemptState::Queued)]).await?;
     events::append_one(conn, open.attempt_id, sequence, AttemptState::Queued).await
 }
@@ -208,7 +208,7 @@ pub async fn requeue(conn: &mut PgConnection, open: &queue::Open, is_worker_lost
 /// locked.
 pub async fn conclude_without_worker(
     conn: &mut PgConnection,
-    open: &queue::Open,
+    open: &leases::Open,
     verdict: Verdict,
     reason: &str,
     at: DateTime<Utc>,
@@ -270,26 +270,30 @@ fn output_so_far(log: &[Event], wanted: StepKind) -> (Output, Output) {
     (output(stdout), output(stderr))
 }
 
+/// The attempts that the viewer, the second argument, may see; which of them, and in which order, differs.
+macro_rules! select {
+    ($which:literal, $order:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            Attempt,
+            r#"SELECT
+                 a.id AS "id: AttemptId", a.submission_id AS "submission_id: SubmissionId", a.number,
+                 a.requested_by AS "requested_by: UserId", a.state AS "state: AttemptState",
+                 a.verdict AS "verdict: Verdict", a.language_version, a.queued_at, a.started_at, a.finished_at
+             FROM attempts a
+             JOIN submissions s ON s.id = a.submission_id
+             WHERE (s.author_id = $2 OR s.course_id IN (
+                   SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
+               ))
+               AND "# + $which + $order,
+            $($argument),*
+        )
+    };
+}
+
 /// Attempts by id, as far as the viewer may see them.
 pub async fn list_by_ids(conn: &mut PgConnection, viewer: &Viewer, ids: &[AttemptId]) -> sqlx::Result<Vec<Attempt>> {
     let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
-    sqlx::query_as!(
-        Attempt,
-        r#"SELECT
-             a.id AS "id: AttemptId", a.submission_id AS "submission_id: SubmissionId", a.number,
-             a.requested_by AS "requested_by: UserId", a.state AS "state: AttemptState",
-             a.verdict AS "verdict: Verdict", a.language_version, a.queued_at, a.started_at, a.finished_at
-         FROM attempts a
-         JOIN submissions s ON s.id = a.submission_id
-         WHERE a.id = ANY ($1)
-           AND (s.author_id = $2 OR s.course_id IN (
-               SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
-           ))"#,
-        &ids,
-        viewer.user_id.as_uuid(),
-    )
-    .fetch_all(conn)
-    .await
+    select!("a.id = ANY ($1)", "", &ids, viewer.user_id.as_uuid()).fetch_all(conn).await
 }
 
 /// All attempts of those of the submissions that the viewer may see, newest first.
@@ -299,22 +303,7 @@ pub async fn list_by_submissions(
     ids: &[SubmissionId],
 ) -> sqlx::Result<Vec<Attempt>> {
     let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
-    sqlx::query_as!(
-        Attempt,
-        r#"SELECT
-             a.id AS "id: AttemptId", a.submission_id AS "submission_id: SubmissionId", a.number,
-             a.requested_by AS "requested_by: UserId", a.state AS "state: AttemptState",
-             a.verdict AS "verdict: Verdict", a.language_version, a.queued_at, a.started_at, a.finished_at
-         FROM attempts a
-         JOIN submissions s ON s.id = a.submission_id
-         WHERE a.submission_id = ANY ($1)
-           AND (s.author_id = $2 OR s.course_id IN (
-               SELECT m.course_id FROM course_members m WHERE m.user_id = $2 AND m.role <> 'STUDENT'
-           ))
-         ORDER BY a.submission_id, a.number DESC"#,
-        &ids,
-        viewer.user_id.as_uuid(),
-    )
-    .fetch_all(conn)
-    .await
+    select!("a.submission_id = ANY ($1)", " ORDER BY a.submission_id, a.number DESC", &ids, viewer.user_id.as_uuid())
+        .fetch_all(conn)
+        .await
 }

@@ -1,153 +1,173 @@
-//! Pages of submissions under all conditions of a filter.
+//! Pages of submissions under all conditions of a filter but that on their text: see [`super::search`].
 //!
 //! A viewer sees their own submissions, and those made in courses where they are teacher or assistant.
+//! Statements answer with ids: most conditions are then decided in an index, without a look at the rows.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::{id_before, id_behind};
 use crate::auth::Viewer;
-use crate::domain::ids::{AttemptId, CourseId, SubmissionId, UserId};
+use crate::domain::ids::{CourseId, SubmissionId};
 use crate::domain::page::PageRequest;
-use crate::domain::submission::{Submission, SubmissionFilter, SubmissionScope};
+use crate::domain::submission::{SubmissionFilter, SubmissionScope};
 use crate::domain::verdict::{AttemptState, Verdict};
+
+/// A list of submissions, newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct List<'a> {
+    /// Who asks.
+    pub viewer: &'a Viewer,
+    /// Whose submissions.
+    pub scope: SubmissionScope,
+    /// Which of them; its text is not looked at here.
+    pub filter: &'a SubmissionFilter,
+    /// Where given, only those of these.
+    pub among: Option<&'a [SubmissionId]>,
+}
 
 /// The conditions of a list as Postgres takes them.
 struct Conditions {
     user: Option<Uuid>,
     course: Option<Uuid>,
+    author: Option<Uuid>,
     authors: Option<Vec<Uuid>>,
     course_filter: Option<Uuid>,
+    language: Option<String>,
     languages: Option<Vec<String>>,
     states: Option<Vec<AttemptState>>,
+    verdict: Option<Verdict>,
     verdicts: Option<Vec<Verdict>>,
     created_after: Option<DateTime<Utc>>,
     created_before: Option<DateTime<Utc>>,
     /// Ids around those times: they let the index skip what lies outside.
     id_after: Option<Uuid>,
     id_before: Option<Uuid>,
-    pattern: Option<String>,
+    /// Only of these.
+    among: Option<Vec<Uuid>>,
 }
 
 impl Conditions {
-    fn new(scope: SubmissionScope, filter: &SubmissionFilter) -> Self {
-        let (user, course) = match scope {
+    fn new(list: &List<'_>) -> Self {
+        let List { scope, filter, among, .. } = list;
+        let (user, course) = match *scope {
             SubmissionScope::User(id) => (Some(id.as_uuid()), None),
             SubmissionScope::Course(id) => (None, Some(id.as_uuid())),
             SubmissionScope::Member(course, user) => (Some(user.as_uuid()), Some(course.as_uuid())),
         };
+        let authors = filter.author_ids.as_ref().map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
+        let (author, authors) = single(authors);
+        let (language, languages) = single(filter.languages.clone());
+        let (verdict, verdicts) = single(filter.verdicts.clone());
         Self {
             user,
             course,
-            authors: filter.author_ids.as_ref().map(|ids| ids.iter().map(|id| id.as_uuid()).collect()),
+            author,
+            authors,
             course_filter: filter.course_id.map(CourseId::as_uuid),
-            languages: filter.languages.clone(),
+            language,
+            languages,
             states: filter.states.clone(),
-            verdicts: filter.verdicts.clone(),
+            verdict,
+            verdicts,
             created_after: filter.created_after,
             created_before: filter.created_before,
-            id_after: filter.created_after.and_then(|at| first_id_at(at - CLOCK_SKEW)),
-            id_before: filter.created_before.and_then(|at| first_id_at(at + CLOCK_SKEW)),
-            pattern: filter.source_contains.as_deref().map(like_pattern),
+            id_after: filter.created_after.and_then(id_before),
+            id_before: filter.created_before.and_then(id_behind),
+            among: among.map(|ids| ids.iter().map(|id| id.as_uuid()).collect()),
         }
     }
 }
 
-/// How far the clock of a process that makes ids may be from Postgres'.
-const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
-
-/// The smallest UUIDv7 of that millisecond (RFC 9562, section 5.7). `None` before 1970.
-fn first_id_at(at: DateTime<Utc>) -> Option<Uuid> {
-    let ms = u128::try_from(at.timestamp_millis()).ok()?;
-    (ms < 1 << 48).then(|| Uuid::from_u128(ms << 80))
-}
-
-/// A pattern of LIKE that finds the text literally, anywhere.
-fn like_pattern(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
+/// Takes a list apart: its only value, or the list. Of an index that starts with the column Postgres
+/// takes the order only where it is compared with one value.
+fn single<T>(list: Option<Vec<T>>) -> (Option<T>, Option<Vec<T>>) {
+    match list.map(<[T; 1]>::try_from) {
+        Some(Ok([only])) => (Some(only), None),
+        Some(Err(list)) => (None, Some(list)),
+        None => (None, None),
     }
-    pattern.push('%');
-    pattern
 }
 
-/// The statement in one direction. The text is the same but for the comparison that SQL cannot take as
-/// an argument: the order.
-macro_rules! list {
-    ($conn:ident, $viewer:ident, $c:ident, $page:ident, $order:literal) => {
-        sqlx::query_as!(
-            Submission,
-            r#"SELECT
-                 s.id AS "id: SubmissionId", s.author_id AS "author_id: UserId", s.course_id AS "course_id: CourseId",
-                 s.language, s.main_path, s.stdin, s.arguments, s.is_interactive, s.created_at,
-                 s.counted_attempt_id AS "counted_attempt_id: AttemptId",
-                 s.counted_state AS "counted_state: AttemptState", s.counted_verdict AS "counted_verdict: Verdict"
+/// What a list is asked for, which SQL cannot take as an argument, and the conditions.
+macro_rules! select {
+    ($head:literal, $tail:literal, $conn:ident, $list:ident, $page:ident) => {{
+        let c = Conditions::new($list);
+        sqlx::query_scalar!(
+            $head
+                + r#"
              FROM submissions s
              WHERE ($2::uuid IS NULL OR s.author_id = $2)
                AND ($3::uuid IS NULL OR s.course_id = $3)
-               AND (s.author_id = $1 OR s.course_id IN (
+               -- Said of the scope, not of each row: then no index needs to hold the author for it.
+               AND ($2 = $1 OR s.course_id IN (
                    SELECT m.course_id FROM course_members m WHERE m.user_id = $1 AND m.role <> 'STUDENT'
                ))
-               AND ($4::uuid[] IS NULL OR s.author_id = ANY ($4))
-               AND ($5::uuid IS NULL OR s.course_id = $5)
-               AND ($6::text[] IS NULL OR s.language = ANY ($6))
-               AND ($7::attempt_state[] IS NULL OR s.counted_state = ANY ($7))
-               AND ($8::verdict[] IS NULL OR s.counted_verdict = ANY ($8))
-               AND ($9::timestamptz IS NULL OR s.created_at >= $9)
-               AND ($10::timestamptz IS NULL OR s.created_at < $10)
-               AND ($11::uuid IS NULL OR s.id >= $11)
-               AND ($12::uuid IS NULL OR s.id < $12)
-               AND ($13::text IS NULL OR EXISTS (
-                   SELECT
-                   FROM submission_files f
-                   JOIN sources c ON c.sha256 = f.sha256
-                   WHERE f.submission_id = s.id AND c.text ILIKE $13
-               ))
-               AND ($14::uuid IS NULL OR s.id < $14)
-               AND ($15::uuid IS NULL OR s.id > $15)
-             ORDER BY s.id "# + $order + " LIMIT $16",
-            $viewer.user_id.as_uuid(),
-            $c.user,
-            $c.course,
-            $c.authors.as_deref(),
-            $c.course_filter,
-            $c.languages.as_deref(),
-            $c.states as Option<Vec<AttemptState>>,
-            $c.verdicts as Option<Vec<Verdict>>,
-            $c.created_after,
-            $c.created_before,
-            $c.id_after,
-            $c.id_before,
-            $c.pattern,
+               AND ($4::uuid IS NULL OR s.author_id = $4)
+               AND ($5::uuid[] IS NULL OR s.author_id = ANY ($5))
+               AND ($6::uuid IS NULL OR s.course_id = $6)
+               AND ($7::text IS NULL OR s.language = $7)
+               AND ($8::text[] IS NULL OR s.language = ANY ($8))
+               AND ($9::attempt_state[] IS NULL OR s.counted_state = ANY ($9))
+               AND ($10::verdict IS NULL OR s.counted_verdict = $10)
+               AND ($11::verdict[] IS NULL OR s.counted_verdict = ANY ($11))
+               AND ($12::timestamptz IS NULL OR s.created_at >= $12)
+               AND ($13::timestamptz IS NULL OR s.created_at < $13)
+               AND ($14::uuid IS NULL OR s.id >= $14)
+               AND ($15::uuid IS NULL OR s.id < $15)
+               AND ($16::uuid[] IS NULL OR s.id = ANY ($16))
+               AND ($17::uuid IS NULL OR s.id < $17)
+               AND ($18::uuid IS NULL OR s.id > $18)"#
+                + $tail,
+            $list.viewer.user_id.as_uuid(),
+            c.user,
+            c.course,
+            c.author,
+            c.authors.as_deref(),
+            c.course_filter,
+            c.language,
+            c.languages.as_deref(),
+            c.states as Option<Vec<AttemptState>>,
+            c.verdict as Option<Verdict>,
+            c.verdicts as Option<Vec<Verdict>>,
+            c.created_after,
+            c.created_before,
+            c.id_after,
+            c.id_before,
+            c.among.as_deref(),
             $page.after.map(SubmissionId::as_uuid),
             $page.before.map(SubmissionId::as_uuid),
             $page.limit(),
         )
-        .fetch_all($conn)
-        .await
-    };
+    }};
 }
 
-/// Rows of a list, newest first, for [`crate::domain::page::Page::new`].
-pub async fn list(
+/// Ids of a list in the direction of the request, for [`crate::domain::page::Page::new`].
+pub async fn list_ids(
     conn: &mut PgConnection,
-    viewer: &Viewer,
-    scope: SubmissionScope,
-    filter: &SubmissionFilter,
+    list: &List<'_>,
     page: &PageRequest<SubmissionId>,
-) -> sqlx::Result<Vec<Submission>> {
+) -> sqlx::Result<Vec<SubmissionId>> {
     plan_for_these_conditions(conn).await?;
-    let conditions = Conditions::new(scope, filter);
     if page.is_from_bottom() {
-        list!(conn, viewer, conditions, page, "ASC")
+        select!(r#"SELECT s.id AS "id: SubmissionId""#, " ORDER BY s.id LIMIT $19", conn, list, page)
+            .fetch_all(conn)
+            .await
     } else {
-        list!(conn, viewer, conditions, page, "DESC")
+        select!(r#"SELECT s.id AS "id: SubmissionId""#, " ORDER BY s.id DESC LIMIT $19", conn, list, page)
+            .fetch_all(conn)
+            .await
     }
+}
+
+/// How many submissions a list has.
+pub async fn count(conn: &mut PgConnection, list: &List<'_>) -> sqlx::Result<i64> {
+    plan_for_these_conditions(conn).await?;
+    let all = PageRequest { size: usize::MAX, ..PageRequest::<SubmissionId>::top() };
+    select!(r#"SELECT count(*) AS "count!" FROM (SELECT"#, " LIMIT $19) AS listed", conn, list, all)
+        .fetch_one(conn)
+        .await
 }
 
 /// A plan made once for all conditions would ignore the indexes that fit only some of them. Until the
@@ -157,71 +177,17 @@ async fn plan_for_these_conditions(conn: &mut PgConnection) -> sqlx::Result<()> 
     Ok(())
 }
 
-/// How many submissions a list has.
-pub async fn count(
-    conn: &mut PgConnection,
-    viewer: &Viewer,
-    scope: SubmissionScope,
-    filter: &SubmissionFilter,
-) -> sqlx::Result<i64> {
-    plan_for_these_conditions(conn).await?;
-    let c = Conditions::new(scope, filter);
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!"
-         FROM submissions s
-         WHERE ($2::uuid IS NULL OR s.author_id = $2)
-           AND ($3::uuid IS NULL OR s.course_id = $3)
-           AND (s.author_id = $1 OR s.course_id IN (
-               SELECT m.course_id FROM course_members m WHERE m.user_id = $1 AND m.role <> 'STUDENT'
-           ))
-           AND ($4::uuid[] IS NULL OR s.author_id = ANY ($4))
-           AND ($5::uuid IS NULL OR s.course_id = $5)
-           AND ($6::text[] IS NULL OR s.language = ANY ($6))
-           AND ($7::attempt_state[] IS NULL OR s.counted_state = ANY ($7))
-           AND ($8::verdict[] IS NULL OR s.counted_verdict = ANY ($8))
-           AND ($9::timestamptz IS NULL OR s.created_at >= $9)
-           AND ($10::timestamptz IS NULL OR s.created_at < $10)
-           AND ($11::uuid IS NULL OR s.id >= $11)
-           AND ($12::uuid IS NULL OR s.id < $12)
-           AND ($13::text IS NULL OR EXISTS (
-               SELECT
-               FROM submission_files f
-               JOIN sources c ON c.sha256 = f.sha256
-               WHERE f.submission_id = s.id AND c.text ILIKE $13
-           ))"#,
-        viewer.user_id.as_uuid(),
-        c.user,
-        c.course,
-        c.authors.as_deref(),
-        c.course_filter,
-        c.languages.as_deref(),
-        c.states as Option<Vec<AttemptState>>,
-        c.verdicts as Option<Vec<Verdict>>,
-        c.created_after,
-        c.created_before,
-        c.id_after,
-        c.id_before,
-        c.pattern,
+/// The submissions whose attempt that counts has not ended, or `None` where there are more than `most`.
+/// Attempts that have not ended are in the queue, which is small: of the many that have, none is read.
+pub async fn find_open(conn: &mut PgConnection, most: i64) -> sqlx::Result<Option<Vec<SubmissionId>>> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT a.submission_id AS "id: SubmissionId"
+         FROM queue q
+         JOIN attempts a ON a.id = q.attempt_id
+         LIMIT $1"#,
+        most + 1,
     )
-    .fetch_one(conn)
-    .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_searched_for_literally() {
-        assert_eq!(like_pattern("a%b_c\\d"), "%a\\%b\\_c\\\\d%");
-    }
-
-    #[test]
-    fn ids_lie_around_the_time_they_were_made_at() {
-        let before = first_id_at(Utc::now() - CLOCK_SKEW).unwrap();
-        let id = SubmissionId::new().as_uuid();
-        let after = first_id_at(Utc::now() + CLOCK_SKEW).unwrap();
-        assert!(before < id && id < after);
-        assert_eq!(first_id_at(DateTime::from_timestamp(-1, 0).unwrap()), None);
-    }
+    .fetch_all(conn)
+    .await?;
+    Ok((i64::try_from(ids.len()).is_ok_and(|found| found <= most)).then_some(ids))
 }

@@ -8,16 +8,20 @@
 pub mod activity;
 pub mod attempts;
 pub mod courses;
+pub mod credentials;
+pub mod directory;
 pub mod events;
 pub mod exports;
 pub mod feedback;
 pub mod history;
 pub mod input;
+pub mod leases;
 pub mod listen;
 pub mod log;
 pub mod queue;
 pub mod rights;
 pub mod schema;
+pub mod search;
 pub mod sessions;
 pub mod sources;
 pub mod statistics;
@@ -28,17 +32,38 @@ pub mod tokens;
 pub mod users;
 pub mod workers;
 
-/// A pattern for `LIKE` that matches what begins with `text`, taken literally.
-fn prefix_pattern(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 1);
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+/// Text as it stands in a pattern of `LIKE` that takes it literally.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
         pattern.push(c);
     }
-    pattern.push('%');
     pattern
+}
+
+/// How far the clock of a process that makes ids may be from Postgres'.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
+
+/// An id in front of all that were made at that time: it lets an index skip what lies before.
+fn id_before(at: DateTime<Utc>) -> Option<Uuid> {
+    first_id_at(at.checked_sub_signed(CLOCK_SKEW)?)
+}
+
+/// An id behind all that were made at that time.
+fn id_behind(at: DateTime<Utc>) -> Option<Uuid> {
+    first_id_at(at.checked_add_signed(CLOCK_SKEW)?)
+}
+
+/// The smallest UUIDv7 of that millisecond (RFC 9562, section 5.7). `None` before 1970.
+fn first_id_at(at: DateTime<Utc>) -> Option<Uuid> {
+    let ms = u128::try_from(at.timestamp_millis()).ok()?;
+    (ms < 1 << 48).then(|| Uuid::from_u128(ms << 80))
 }
 
 /// Whether the database refused a row because of that constraint or unique index.
@@ -71,7 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_taken_literally() {
-        assert_eq!(prefix_pattern(r"50%_\a"), r"50\%\_\\a%");
+    fn text_in_a_pattern_is_taken_literally() {
+        assert_eq!(literal(r"50%_\a"), r"50\%\_\\a");
+    }
+    #[test]
+    fn ids_lie_around_the_time_they_were_made_at() {
+        let id = crate::domain::ids::SubmissionId::new().as_uuid();
+        assert!(id_before(Utc::now()).unwrap() < id && id < id_behind(Utc::now()).unwrap());
+        assert_eq!(first_id_at(DateTime::from_timestamp(-1, 0).unwrap()), None);
+        assert_eq!(id_behind(DateTime::<Utc>::MAX_UTC), None);
     }
 }

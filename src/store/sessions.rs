@@ -4,19 +4,10 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, query, query_as};
 
+use crate::auth::Viewer;
 use crate::auth::secret::Digest;
-use crate::auth::{Credential, Viewer};
 use crate::domain::ids::{SessionId, UserId};
-use crate::domain::user::{Session, SiteRole};
-
-/// Somebody recognised by a secret.
-#[derive(Debug)]
-pub struct Recognised {
-    /// Who it is.
-    pub viewer: Viewer,
-    /// Whether the time of last use is to be written: it is kept to a minute.
-    pub is_touch_due: bool,
-}
+use crate::domain::user::Session;
 
 /// Adds a session that ends after `lifetime`, or with the guest whose it is. `None` where there is no
 /// such user any more.
@@ -56,63 +47,6 @@ pub async fn trim(conn: &mut PgConnection, user: UserId, keep: i64) -> sqlx::Res
         "#,
         user as UserId,
         keep,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Whose session that secret opens, unless it has ended.
-pub async fn find_viewer(conn: &mut PgConnection, secret: &Digest) -> sqlx::Result<Option<Recognised>> {
-    let row = query!(
-        r#"
-        SELECT
-            sessions.id, users.id AS user_id, users.username, users.role AS "role: SiteRole", sessions.expires_at,
-            sessions.last_used_at < now() - interval '1 minute' AS "is_touch_due!"
-        FROM sessions
-        JOIN users ON users.id = sessions.user_id
-        WHERE sessions.secret_sha256 = $1
-            AND sessions.expires_at > now()
-        "#,
-        secret,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| Recognised {
-        viewer: Viewer {
-            user_id: row.user_id.into(),
-            username: row.username,
-            role: row.role,
-            credential: Credential::Session(row.id.into()),
-            expires_at: Some(row.expires_at),
-        },
-        is_touch_due: row.is_touch_due,
-    }))
-}
-
-/// The role that the user of this session has now. `None` where the session has ended.
-pub async fn find_role(conn: &mut PgConnection, id: SessionId) -> sqlx::Result<Option<SiteRole>> {
-    let row = query!(
-        r#"
-        SELECT users.role AS "role: SiteRole"
-        FROM sessions
-        JOIN users ON users.id = sessions.user_id
-        WHERE sessions.id = $1
-            AND sessions.expires_at > now()
-        "#,
-        id as SessionId,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| row.role))
-}
-
-/// Notes that the session was used.
-pub async fn touch(conn: &mut PgConnection, id: SessionId) -> sqlx::Result<()> {
-    // Of many requests at once only the first writes.
-    query!(
-        "UPDATE sessions SET last_used_at = now() WHERE id = $1 AND last_used_at < now() - interval '1 minute'",
-        id as SessionId,
     )
     .execute(conn)
     .await?;

@@ -42,21 +42,38 @@ pub fn is_missing(error: &sqlx::Error) -> bool {
     super::violates(error, "submission_files_sha256_fkey")
 }
 
-/// Deletes contents that no submission has any more, at most `limit` of them. Answers how many.
-pub async fn delete_orphans(conn: &mut PgConnection, limit: i64) -> sqlx::Result<u64> {
-    let done = sqlx::query!(
-        "DELETE FROM sources
-         WHERE sha256 IN (
+/// A stretch of all contents, in the order of their digests.
+#[derive(Debug, Clone)]
+pub struct Swept {
+    /// How many of them were deleted.
+    pub deleted: i64,
+    /// The last digest of the stretch; `None` where there is nothing behind it.
+    pub last: Option<Vec<u8>>,
+}
+
+/// Looks at the `stretch` contents behind the digest `after`, and deletes those that no submission has
+/// any more. However many there are, it takes a look at each by an index and holds nobody up.
+pub async fn delete_orphans(conn: &mut PgConnection, after: &[u8], stretch: i64) -> sqlx::Result<Swept> {
+    sqlx::query_as!(
+        Swept,
+        r#"WITH looked_at AS MATERIALIZED (
+             SELECT sha256 FROM sources WHERE sha256 > $1 ORDER BY sha256 LIMIT $2
+         ), orphans AS MATERIALIZED (
              SELECT s.sha256
-             FROM sources s
-             WHERE NOT EXISTS (SELECT FROM submission_files f WHERE f.sha256 = s.sha256)
-             LIMIT $1
+             FROM looked_at l
+             JOIN sources s ON s.sha256 = l.sha256
+             WHERE NOT EXISTS (SELECT FROM submission_files f WHERE f.sha256 = l.sha256 OFFSET 0)
              -- A submission that is being stored holds the row: leave it alone.
-             FOR UPDATE SKIP LOCKED
-         )",
-        limit,
+             FOR UPDATE OF s SKIP LOCKED
+         ), deleted AS (
+             DELETE FROM sources WHERE sha256 IN (SELECT sha256 FROM orphans) RETURNING 1
+         )
+         SELECT
+             (SELECT count(*) FROM deleted) AS "deleted!",
+             (SELECT sha256 FROM looked_at ORDER BY sha256 OFFSET $2 - 1 LIMIT 1) AS last"#,
+        after,
+        stretch,
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
+    .fetch_one(conn)
+    .await
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::types::PgInterval;
 use sqlx::{PgConnection, query};
 
+use super::{id_before, id_behind};
 use crate::auth::Viewer;
 use crate::domain::course::{CourseRole, Member};
 use crate::domain::ids::{CourseId, SubmissionId, UserId};
@@ -98,43 +99,62 @@ pub async fn count(
     // Everything in one statement, so that the parts add up to the whole while more is handed in.
     let rows = query!(
         r#"
-        WITH counted AS (
-            SELECT
-                submissions.language,
-                submissions.counted_verdict AS verdict,
-                submissions.author_id,
-                date_bin($5, submissions.created_at, $6) AS starts_at,
-                -- As in the roster: what somebody stopped and what failed by our fault is no attempt.
-                1 + count(*) FILTER (WHERE submissions.counted_verdict NOT IN ('OK', 'CANCELLED', 'SYSTEM_ERROR'))
-                    OVER (PARTITION BY submissions.author_id ORDER BY submissions.id) AS nth,
-                EXISTS (
-                    SELECT
-                    FROM course_members AS staff
-                    WHERE staff.course_id = submissions.course_id
-                        AND staff.user_id = submissions.author_id
-                        AND staff.role IN ('TEACHER', 'ASSISTANT')
-                ) AS is_by_staff
+        WITH own AS (
+            SELECT role FROM course_members WHERE course_id = $2 AND user_id = $1
+        ), counted AS NOT MATERIALIZED (
+            SELECT id, author_id, language, counted_verdict AS verdict, created_at
             FROM submissions
-            JOIN course_members AS own ON own.course_id = submissions.course_id AND own.user_id = $1
-            WHERE submissions.course_id = $2
-                AND submissions.created_at >= $3
-                AND submissions.created_at < $4
-                AND (submissions.author_id = $1 OR own.role IN ('TEACHER', 'ASSISTANT'))
+            WHERE course_id = $2
+                AND created_at >= $3
+                AND created_at < $4
+                AND ($7::uuid IS NULL OR id >= $7)
+                AND ($8::uuid IS NULL OR id < $8)
+                AND (
+                    EXISTS (SELECT FROM own WHERE role IN ('TEACHER', 'ASSISTANT'))
+                    OR (author_id = $1 AND EXISTS (SELECT FROM own))
+                )
+        ), grouped AS (
+            SELECT language, verdict, starts_at, count(*) AS submissions
+            FROM (
+                SELECT language, verdict, date_bin($5, created_at, $6) AS starts_at
+                FROM counted
+                -- So that Postgres does not see where the columns come from: it would expect as many groups
+                -- as there are times, and sort all rows instead of hashing them into the few groups there are.
+                OFFSET 0
+            ) AS placed
+            GROUP BY language, verdict, starts_at
+        ), students AS (
+            SELECT author_id, count(*) AS submissions, min(nth) FILTER (WHERE verdict = 'OK') AS until_ok
+            FROM (
+                SELECT
+                    author_id,
+                    verdict,
+                    -- As in the roster: what somebody stopped and what failed by our fault is no attempt.
+                    1 + count(*) FILTER (WHERE verdict NOT IN ('OK', 'CANCELLED', 'SYSTEM_ERROR'))
+                        OVER (PARTITION BY author_id ORDER BY id) AS nth
+                FROM counted
+            ) AS runs
+            WHERE author_id NOT IN (
+                SELECT user_id FROM course_members WHERE course_id = $2 AND role IN ('TEACHER', 'ASSISTANT')
+            )
+            GROUP BY author_id
         )
         SELECT
-            -- Which columns a row is not about, a bit each: language 8, verdict 4, period 2, author 1.
-            GROUPING(language, verdict, starts_at, author_id) AS "set!",
+            -- Which columns a row is not about, a bit each: language 4, verdict 2, period 1.
+            GROUPING(language, verdict, starts_at) AS "set!",
             language AS "language?",
             verdict AS "verdict?: Verdict",
             starts_at AS "starts_at?",
-            author_id AS "author_id?: UserId",
-            count(*) AS "submissions!",
-            count(*) FILTER (WHERE verdict = 'OK') AS "ok!",
-            count(DISTINCT author_id) FILTER (WHERE NOT is_by_staff) AS "students!",
-            min(nth) FILTER (WHERE verdict = 'OK') AS "until_ok?"
-        FROM counted
-        GROUP BY GROUPING SETS ((), (language), (verdict), (starts_at), (starts_at, verdict), (author_id))
-        ORDER BY count(*) DESC, language, verdict, author_id
+            NULL::uuid AS "author_id?: UserId",
+            coalesce(sum(submissions), 0)::bigint AS "submissions!",
+            coalesce(sum(submissions) FILTER (WHERE verdict = 'OK'), 0)::bigint AS "ok!",
+            NULL::bigint AS "until_ok?"
+        FROM grouped
+        GROUP BY GROUPING SETS ((), (language), (verdict), (starts_at), (starts_at, verdict))
+        UNION ALL
+        SELECT 8, NULL, NULL, NULL, author_id, submissions, 0, until_ok
+        FROM students
+        ORDER BY 6 DESC, 2, 3, 5
         "#,
         viewer.user_id as UserId,
         course as CourseId,
@@ -142,6 +162,8 @@ pub async fn count(
         until,
         PgInterval { months: 0, days: 0, microseconds: periods.width.num_milliseconds() * 1000 },
         periods.origin,
+        id_before(since),
+        id_behind(until),
     )
     .fetch_all(conn)
     .await?;
@@ -156,22 +178,20 @@ pub async fn count(
         let over_time = &mut statistics.over_time;
         let period = row.starts_at.and_then(|at| over_time.binary_search_by_key(&at, |bucket| bucket.starts_at).ok());
         match (row.set, row.language, row.verdict, period, row.author_id) {
-            (15, ..) => {
-                statistics.submissions = row.submissions;
-                statistics.active_students = row.students;
-            }
-            (7, Some(language), ..) => statistics.by_language.push((language, row.submissions)),
-            (11, _, Some(verdict), ..) => statistics.by_verdict.push((verdict, row.submissions)),
-            (13, _, _, Some(period), _) => {
+            (7, ..) => statistics.submissions = row.submissions,
+            (3, Some(language), ..) => statistics.by_language.push((language, row.submissions)),
+            (5, _, Some(verdict), ..) => statistics.by_verdict.push((verdict, row.submissions)),
+            (6, _, _, Some(period), _) => {
                 over_time[period].submissions = row.submissions;
                 over_time[period].ok = row.ok;
             }
-            (9, _, Some(verdict), Some(period), _) => over_time[period].by_verdict.push((verdict, row.submissions)),
-            (14, _, _, _, Some(user_id)) if row.students > 0 => {
+            (4, _, Some(verdict), Some(period), _) => over_time[period].by_verdict.push((verdict, row.submissions)),
+            (8, _, _, _, Some(user_id)) => {
+                statistics.active_students += 1;
                 let (submissions, until_ok) = (row.submissions, row.until_ok);
                 statistics.by_student.push(StudentCount { user_id, submissions, until_ok });
             }
-            // Teachers, assistants, and what has no verdict yet.
+            // What has no verdict yet.
             _ => {}
         }
     }

@@ -3,11 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, query, query_as};
 
-use super::sessions::Recognised;
+use crate::auth::Viewer;
 use crate::auth::secret::Digest;
-use crate::auth::{Credential, Viewer};
 use crate::domain::ids::{AccessTokenId, UserId};
-use crate::domain::user::{AccessToken, SiteRole};
+use crate::domain::user::AccessToken;
 
 /// Adds a token of the viewer's, unless they have `most` already: then `None`.
 pub async fn insert(
@@ -35,69 +34,6 @@ pub async fn insert(
     )
     .fetch_optional(conn)
     .await
-}
-
-/// Whose token that secret is, unless it has ended.
-pub async fn find_viewer(conn: &mut PgConnection, secret: &Digest) -> sqlx::Result<Option<Recognised>> {
-    let row = query!(
-        r#"
-        SELECT
-            access_tokens.id, users.id AS user_id, users.username, users.role AS "role: SiteRole",
-            access_tokens.expires_at,
-            coalesce(access_tokens.last_used_at < now() - interval '1 minute', true) AS "is_touch_due!"
-        FROM access_tokens
-        JOIN users ON users.id = access_tokens.user_id
-        WHERE access_tokens.secret_sha256 = $1
-            AND (access_tokens.expires_at IS NULL OR access_tokens.expires_at > now())
-        "#,
-        secret,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| Recognised {
-        viewer: Viewer {
-            user_id: row.user_id.into(),
-            username: row.username,
-            role: row.role,
-            credential: Credential::AccessToken(row.id.into()),
-            expires_at: row.expires_at,
-        },
-        is_touch_due: row.is_touch_due,
-    }))
-}
-
-/// The role that the owner of this token has now. `None` where the token has ended.
-pub async fn find_role(conn: &mut PgConnection, id: AccessTokenId) -> sqlx::Result<Option<SiteRole>> {
-    let row = query!(
-        r#"
-        SELECT users.role AS "role: SiteRole"
-        FROM access_tokens
-        JOIN users ON users.id = access_tokens.user_id
-        WHERE access_tokens.id = $1
-            AND (access_tokens.expires_at IS NULL OR access_tokens.expires_at > now())
-        "#,
-        id as AccessTokenId,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| row.role))
-}
-
-/// Notes that the token was used.
-pub async fn touch(conn: &mut PgConnection, id: AccessTokenId) -> sqlx::Result<()> {
-    // Of many requests at once only the first writes.
-    query!(
-        r#"
-        UPDATE access_tokens
-        SET last_used_at = now()
-        WHERE id = $1
-            AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
-        "#,
-        id as AccessTokenId,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// The viewer's own tokens, newest first; also those that have ended, until they are cleaned up.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, query, query_as, query_scalar};
 
-use super::{prefix_pattern, violates};
+use super::violates;
 use crate::auth::Viewer;
 use crate::domain::ids::UserId;
-use crate::domain::page::PageRequest;
 use crate::domain::user::{DisplayName, SiteRole, User, Username};
 
 /// An account that is about to exist.
@@ -117,9 +117,27 @@ pub async fn promote_guest(conn: &mut PgConnection, new: &NewUser<'_>) -> sqlx::
     }
 }
 
+/// As Postgres keeps it.
+struct AccountRow {
+    id: UserId,
+    username: String,
+    display_name: String,
+    role: SiteRole,
+    created_at: DateTime<Utc>,
+    password_hash: Option<String>,
+}
+
+impl From<AccountRow> for Account {
+    fn from(row: AccountRow) -> Self {
+        let AccountRow { id, username, display_name, role, created_at, password_hash } = row;
+        Self { user: User { id, username, display_name, role, created_at }, password_hash }
+    }
+}
+
 /// The account behind a name that somebody typed, whatever its case.
 pub async fn find_account(conn: &mut PgConnection, username: &str) -> sqlx::Result<Option<Account>> {
-    let row = query!(
+    let row = query_as!(
+        AccountRow,
         r#"
         SELECT id, username, display_name, role AS "role: SiteRole", created_at, password_hash
         FROM users
@@ -129,21 +147,13 @@ pub async fn find_account(conn: &mut PgConnection, username: &str) -> sqlx::Resu
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Account {
-        user: User {
-            id: row.id.into(),
-            username: row.username,
-            display_name: row.display_name,
-            role: row.role,
-            created_at: row.created_at,
-        },
-        password_hash: row.password_hash,
-    }))
+    Ok(row.map(Account::from))
 }
 
 /// The viewer's own account.
 pub async fn find_own_account(conn: &mut PgConnection, viewer: &Viewer) -> sqlx::Result<Option<Account>> {
-    let row = query!(
+    let row = query_as!(
+        AccountRow,
         r#"
         SELECT id, username, display_name, role AS "role: SiteRole", created_at, password_hash
         FROM users
@@ -153,16 +163,7 @@ pub async fn find_own_account(conn: &mut PgConnection, viewer: &Viewer) -> sqlx:
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Account {
-        user: User {
-            id: row.id.into(),
-            username: row.username,
-            display_name: row.display_name,
-            role: row.role,
-            created_at: row.created_at,
-        },
-        password_hash: row.password_hash,
-    }))
+    Ok(row.map(Account::from))
 }
 
 /// The password hash of an account; the inner `None` for a guest. Locks the row until the transaction
@@ -171,145 +172,6 @@ pub async fn lock_password(conn: &mut PgConnection, id: UserId) -> sqlx::Result<
     query_scalar!("SELECT password_hash FROM users WHERE id = $1 FOR NO KEY UPDATE", id as UserId)
         .fetch_optional(conn)
         .await
-}
-
-/// Those of the users that the viewer may see, in no order: themselves; for admins everybody; who is
-/// in a course with them; and who handed in, remarked on, or ran again something that the viewer may
-/// read, even when they have left the course since.
-pub async fn list_visible(conn: &mut PgConnection, viewer: &Viewer, ids: &[UserId]) -> sqlx::Result<Vec<User>> {
-    query_as!(
-        User,
-        r#"
-        WITH staff_of AS (
-            SELECT course_id
-            FROM course_members
-            WHERE user_id = $1
-                AND role IN ('TEACHER', 'ASSISTANT')
-        )
-        SELECT id, username, display_name, role AS "role: SiteRole", created_at
-        FROM users
-        WHERE id = ANY($2)
-            AND (
-                id = $1
-                OR $3
-                OR EXISTS (
-                    SELECT
-                    FROM course_members AS own
-                    JOIN course_members AS theirs USING (course_id)
-                    WHERE own.user_id = $1
-                        AND theirs.user_id = users.id
-                )
-                -- OFFSET 0 keeps Postgres from reading all that was ever handed in into a hash table: what
-                -- follows is asked for few users, and each question is an index scan.
-                OR EXISTS (
-                    SELECT
-                    FROM staff_of
-                    JOIN submissions ON submissions.course_id = staff_of.course_id
-                    WHERE submissions.author_id = users.id
-                    OFFSET 0
-                )
-                OR EXISTS (
-                    SELECT
-                    FROM feedback
-                    JOIN submissions ON submissions.id = feedback.submission_id
-                    WHERE feedback.author_id = users.id
-                        AND (
-                            submissions.author_id = $1
-                            OR submissions.course_id IN (SELECT course_id FROM staff_of)
-                        )
-                    OFFSET 0
-                )
-                -- The first attempt is the author's.
-                OR EXISTS (
-                    SELECT
-                    FROM attempts
-                    JOIN submissions ON submissions.id = attempts.submission_id
-                    WHERE attempts.requested_by = users.id
-                        AND attempts.number > 1
-                        AND (
-                            submissions.author_id = $1
-                            OR submissions.course_id IN (SELECT course_id FROM staff_of)
-                        )
-                    OFFSET 0
-                )
-            )
-        "#,
-        viewer.user_id as UserId,
-        ids as &[UserId],
-        viewer.is_admin(),
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Everybody whose username or display name begins with `search`, newest first; for admins only.
-pub async fn search(
-    conn: &mut PgConnection,
-    viewer: &Viewer,
-    search: &str,
-    page: &PageRequest<UserId>,
-) -> sqlx::Result<Vec<User>> {
-    let pattern = prefix_pattern(search);
-    // Two statements, because an index is read in one direction and Postgres plans each for itself.
-    if page.is_from_bottom() {
-        query_as!(
-            User,
-            r#"
-            SELECT id, username, display_name, role AS "role: SiteRole", created_at
-            FROM users
-            WHERE $1
-                AND (lower(username) LIKE lower($2) OR lower(display_name) LIKE lower($2))
-                AND ($3::uuid IS NULL OR id < $3)
-                AND ($4::uuid IS NULL OR id > $4)
-            ORDER BY id
-            LIMIT $5
-            "#,
-            viewer.is_admin(),
-            pattern,
-            page.after as Option<UserId>,
-            page.before as Option<UserId>,
-            page.limit(),
-        )
-        .fetch_all(conn)
-        .await
-    } else {
-        query_as!(
-            User,
-            r#"
-            SELECT id, username, display_name, role AS "role: SiteRole", created_at
-            FROM users
-            WHERE $1
-                AND (lower(username) LIKE lower($2) OR lower(display_name) LIKE lower($2))
-                AND ($3::uuid IS NULL OR id < $3)
-                AND ($4::uuid IS NULL OR id > $4)
-            ORDER BY id DESC
-            LIMIT $5
-            "#,
-            viewer.is_admin(),
-            pattern,
-            page.after as Option<UserId>,
-            page.before as Option<UserId>,
-            page.limit(),
-        )
-        .fetch_all(conn)
-        .await
-    }
-}
-
-/// How many [`search`] finds on all pages.
-pub async fn count_found(conn: &mut PgConnection, viewer: &Viewer, search: &str) -> sqlx::Result<i64> {
-    query_scalar!(
-        r#"
-        SELECT count(*) AS "count!"
-        FROM users
-        WHERE $1
-            AND (lower(username) LIKE lower($2) OR lower(display_name) LIKE lower($2))
-        "#,
-        viewer.is_admin(),
-        prefix_pattern(search),
-    )
-    .fetch_one(conn)
-    .await
 }
 
 /// Gives a user another display name. `None` where there is no such user.

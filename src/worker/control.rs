@@ -46,7 +46,7 @@ struct Typing {
 /// Whether to stop. The end of the lease is not told here: whoever keeps it says so.
 async fn look(worker: &Worker, claim: &Claim, typing: &mut Option<Typing>) -> sqlx::Result<bool> {
     let mut conn = worker.pool.acquire().await?;
-    if store::queue::find_cancel(&mut conn, claim.attempt_id, claim.lease_id).await? == Some(true) {
+    if store::leases::find_cancel(&mut conn, claim.attempt_id, claim.lease_id).await? == Some(true) {
         return Ok(true);
     }
     let Some(state) = typing else { return Ok(false) };

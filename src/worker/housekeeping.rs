@@ -12,6 +12,9 @@ use crate::store::{activity, log, sources, workers};
 const EVERY: Duration = Duration::from_mins(5);
 /// How many rows a transaction deletes at most.
 const BATCH: i64 = 500;
+/// How many times as many contents are looked at for whether a submission still has them. Of a million,
+/// each is looked at within hours.
+const STRETCHES: usize = 20;
 /// How long a feed can be resumed: whoever was away for longer loads the list again.
 const KEEP_ACTIVITY: TimeDelta = TimeDelta::days(7);
 /// How long a worker that says nothing is remembered.
@@ -21,19 +24,29 @@ const KEEP_WORKERS: Duration = Duration::from_hours(1);
 pub(super) async fn run(pool: PgPool, keep_logs: Option<Duration>, end: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut swept = Vec::new();
     while end.run_until_cancelled(ticks.tick()).await.is_some() {
-        if let Some(Err(error)) = end.run_until_cancelled(tidy(&pool, keep_logs)).await {
+        if let Some(Err(error)) = end.run_until_cancelled(tidy(&pool, keep_logs, &mut swept)).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy up");
         }
     }
 }
 
-async fn tidy(pool: &PgPool, keep_logs: Option<Duration>) -> sqlx::Result<()> {
+/// `swept` is the digest up to which contents were looked at; it goes round.
+async fn tidy(pool: &PgPool, keep_logs: Option<Duration>, swept: &mut Vec<u8>) -> sqlx::Result<()> {
     // A statement each, committed by itself: no lock is held for long.
     let mut conn = pool.acquire().await?;
     workers::delete_silent(&mut conn, KEEP_WORKERS).await?;
     while activity::delete_older(&mut conn, Utc::now() - KEEP_ACTIVITY, BATCH).await? > 0 {}
-    while sources::delete_orphans(&mut conn, BATCH).await? > 0 {}
+    for _ in 0..STRETCHES {
+        match sources::delete_orphans(&mut conn, swept, BATCH).await?.last {
+            Some(last) => *swept = last,
+            None => {
+                swept.clear();
+                break;
+            }
+        }
+    }
     if let Some(before) = keep_logs.and_then(|age| Utc::now().checked_sub_signed(TimeDelta::from_std(age).ok()?)) {
         while log::delete_older(&mut conn, before, BATCH).await? > 0 {}
     }

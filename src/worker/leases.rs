@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use crate::domain::ids::LeaseId;
-use crate::store::queue;
+use crate::store::leases;
 use crate::store::workers::{self, NewWorker};
 
 /// How many times a lease is extended before it would run out.
@@ -125,7 +125,7 @@ async fn beat(worker: &Worker, row: &NewWorker<'_>, lease: Duration) -> sqlx::Re
     // Before the question: the answer holds from some time after this moment.
     let asked = Instant::now();
     let mut conn = worker.pool.acquire().await?;
-    let held = queue::extend(&mut conn, &ids, lease).await?;
+    let held = leases::extend(&mut conn, &ids, lease).await?;
     for lease in &held {
         worker.leases.confirm(lease.lease_id, asked, lease.is_cancelled);
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use crate::domain::verdict::Verdict;
-use crate::store::{attempts, queue};
+use crate::store::{attempts, leases};
 
 /// How often an attempt goes back to the queue because its worker was lost.
 const MAX_TRIES: i32 = 2;
@@ -31,7 +31,7 @@ async fn reclaim(worker: &Worker) -> sqlx::Result<usize> {
     let mut count = 0;
     loop {
         let mut tx = worker.pool.begin().await?;
-        let expired = queue::lock_expired(&mut tx, BATCH).await?;
+        let expired = leases::lock_expired(&mut tx, BATCH).await?;
         if expired.is_empty() {
             return Ok(count);
         }

@@ -25,7 +25,7 @@ use crate::domain::ids::{AttemptId, LeaseId};
 use crate::domain::verdict::{AttemptState, Verdict};
 use crate::store::attempts::{self, Conclusion};
 use crate::store::events::{self, Batch, Turn};
-use crate::store::{queue, steps};
+use crate::store::{leases, steps};
 
 /// From the beginning of one transaction to that of the next, unless an attempt ends.
 const INTERVAL: Duration = Duration::from_millis(4);
@@ -315,7 +315,7 @@ impl Recording {
                     attempts::conclude(&mut tx, conclusion).await?;
                 }
                 Some((End::PutBack, _)) => {
-                    if let Some(open) = queue::lock_leased(&mut tx, batch.attempt_id, batch.lease_id).await? {
+                    if let Some(open) = leases::lock_leased(&mut tx, batch.attempt_id, batch.lease_id).await? {
                         attempts::requeue(&mut tx, &open, false).await?;
                     }
                 }

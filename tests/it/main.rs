@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the database and start the executable")]
 #![allow(missing_docs, reason = "tests are sentences")]
 
+mod administration;
 mod api_authorisation;
 mod api_export;
 mod api_hostile;
@@ -22,18 +23,23 @@ mod cli_hostile;
 mod cli_runs;
 mod cli_service;
 mod courses;
+mod credentials;
 mod events;
 mod executor;
+mod exports;
 mod faults;
 mod faults_database;
 mod faults_disk;
 mod faults_service;
 mod operations;
+mod fuzz;
+mod history;
 mod people;
 mod queue;
 mod runs;
 mod schema;
 mod serve;
+mod statistics;
 mod support;
 mod throttles;
 mod traces;

@@ -8,7 +8,7 @@ use codecanvas::domain::ids::{UserId, WorkerId};
 use codecanvas::domain::limits::RequestedLimits;
 use codecanvas::service::{attempts, submissions};
 use codecanvas::store::queue::{self, Claim, Claimant};
-use codecanvas::store::{attempts as rows, events};
+use codecanvas::store::{attempts as rows, events, leases};
 
 use super::support::workshop::Workshop;
 
@@ -77,7 +77,7 @@ async fn a_user_at_the_quota_does_not_block_others() {
     assert_eq!(claim(&shop, &claimant).await.unwrap().0, ada.user_id);
     // A place that becomes free is taken.
     let mut tx = shop.pool().begin().await.unwrap();
-    let open = queue::lock_leased(&mut tx, first.attempt_id, first.lease_id).await.unwrap().unwrap();
+    let open = leases::lock_leased(&mut tx, first.attempt_id, first.lease_id).await.unwrap().unwrap();
     rows::requeue(&mut tx, &open, false).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(claim(&shop, &claimant).await.unwrap().0, greedy.user_id);
@@ -165,9 +165,9 @@ async fn a_lease_that_ran_out_writes_nothing_and_a_new_one_does() {
     };
     assert_eq!(turn(batch(&old, 1)).await, events::Turn::Lost);
     let mut conn = shop.pool().acquire().await.unwrap();
-    assert_eq!(queue::extend(&mut conn, &[old.lease_id], LEASE).await.unwrap(), []);
+    assert_eq!(leases::extend(&mut conn, &[old.lease_id], LEASE).await.unwrap(), []);
     let mut tx = shop.pool().begin().await.unwrap();
-    let [expired] = queue::lock_expired(&mut tx, 10).await.unwrap()[..] else { panic!("one has expired") };
+    let [expired] = leases::lock_expired(&mut tx, 10).await.unwrap()[..] else { panic!("one has expired") };
     assert_eq!(expired.attempt_id, attempt.id);
     rows::requeue(&mut tx, &expired, true).await.unwrap();
     tx.commit().await.unwrap();
@@ -192,4 +192,54 @@ async fn one_knows_how_many_are_ahead() {
     claim(&shop, &claimant()).await.unwrap();
     let positions = attempts::queue_positions(&shop.services, &ids).await.unwrap();
     assert_eq!((positions.get(&ids[0]), positions[&late]), (None, 0));
+}
+
+#[tokio::test]
+async fn in_a_queue_of_ten_thousand_the_front_is_found_by_an_index_and_nobody_waits_for_all() {
+    let shop = workshop(10).await;
+    let (greedy, ada) = (shop.user("greedy").await, shop.user("ada").await);
+    let submission = shop.submit(&greedy, "echo").await.0.id;
+    let mut tx = shop.pool().begin().await.unwrap();
+    // Looking up what each row refers to would take most of the test.
+    sqlx::query("SET LOCAL session_replication_role = replica").execute(&mut *tx).await.unwrap();
+    sqlx::query(
+        "WITH more AS (
+             INSERT INTO attempts (id, submission_id, number, requested_by, requested_limits, state)
+             SELECT gen_random_uuid(), $1, n, $2, '{}', 'QUEUED' FROM generate_series(2, 10000) AS n
+             RETURNING id, number
+         )
+         INSERT INTO queue (attempt_id, user_id, language, running_quota, turn)
+         SELECT id, $2, 'bash', 10, number FROM more",
+    )
+    .bind(submission)
+    .bind(greedy.user_id)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    sqlx::query("ANALYZE queue").execute(shop.pool()).await.unwrap();
+    let refused = shop.hand_in(&ada, super::support::workshop::bash("echo")).await.unwrap_err();
+    assert_eq!((refused.code(), refused.retry_after()), ("OVERLOADED", Some(Duration::from_secs(5))));
+    sqlx::query("DELETE FROM queue WHERE turn = 10000").execute(shop.pool()).await.unwrap();
+    let late = shop.submit(&ada, "echo").await.1.id;
+
+    let claimant = claimant();
+    let mut served = Vec::new();
+    for _ in 0..2 {
+        let mut tx = shop.pool().begin().await.unwrap();
+        let before = whole_reads(&mut tx).await;
+        let candidate = queue::lock_next(&mut tx, &claimant.languages, &[]).await.unwrap().unwrap();
+        served.push(queue::claim(&mut tx, candidate, &claimant).await.unwrap().unwrap().attempt_id);
+        assert_eq!(whole_reads(&mut tx).await, before, "a claim reads the whole queue");
+        tx.commit().await.unwrap();
+    }
+    assert!(served.contains(&late), "9998 of somebody else came first");
+}
+
+/// How often the connection has read the queue from end to end, since Postgres last collected that.
+async fn whole_reads(conn: &mut sqlx::PgConnection) -> i64 {
+    sqlx::query_scalar("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'queue'")
+        .fetch_one(conn)
+        .await
+        .unwrap()
 }

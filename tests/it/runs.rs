@@ -10,7 +10,7 @@ use codecanvas::domain::submission::{SubmissionFilter, SubmissionScope};
 use codecanvas::domain::verdict::{AttemptState, StepKind, Verdict};
 use codecanvas::service::attempts::WriteStdin;
 use codecanvas::service::input::NewSubmissionInput;
-use codecanvas::service::{attempts, submissions};
+use codecanvas::service::{attempts, diff, history, submissions};
 
 use super::support::workshop::{Workshop, assert_whole, bash, stdout};
 
@@ -204,9 +204,9 @@ async fn only_the_author_and_the_staff_of_the_course_see_a_submission() {
     let filter = SubmissionFilter::default();
     for (viewer, seen) in [(&ada, vec![private.id, in_course.id]), (&tom, vec![in_course.id]), (&ben, vec![])] {
         let scope = SubmissionScope::User(ada.user_id);
-        let list = submissions::list(&shop.services, viewer, scope, &filter, &page).await.unwrap();
+        let list = history::list(&shop.services, viewer, scope, &filter, &page).await.unwrap();
         assert_eq!(list.items.iter().map(|row| row.id).collect::<Vec<_>>(), seen, "{}", viewer.username);
-        let count = submissions::count(&shop.services, viewer, scope, &filter).await.unwrap();
+        let count = history::count(&shop.services, viewer, scope, &filter).await.unwrap();
         assert_eq!(usize::try_from(count).unwrap(), seen.len());
         let can_see = seen.contains(&in_course.id);
         assert_eq!(submissions::get(&shop.services, viewer, in_course.id).await.is_ok(), can_see);
@@ -232,7 +232,7 @@ async fn pages_are_stable_forwards_and_backwards_while_new_rows_come_in() {
     let list = async |first, after, last, before| {
         let page = PageRequest::new(first, after, last, before).unwrap();
         let scope = SubmissionScope::User(ada.user_id);
-        let page = submissions::list(&shop.services, &ada, scope, &SubmissionFilter::default(), &page).await.unwrap();
+        let page = history::list(&shop.services, &ada, scope, &SubmissionFilter::default(), &page).await.unwrap();
         (page.items.iter().map(|row| row.id).collect::<Vec<_>>(), page.has_previous, page.has_next)
     };
     assert_eq!(list(Some(3), None, None, None).await, (ids[..3].to_vec(), false, true));
@@ -257,7 +257,7 @@ async fn every_condition_of_a_filter_narrows_the_list() {
     let in_course = shop.hand_in(&ada, in_course).await.unwrap().0;
     let check = async |filter: SubmissionFilter, expected: &[_]| {
         let scope = SubmissionScope::User(ada.user_id);
-        let page = submissions::list(&shop.services, &ada, scope, &filter, &PageRequest::top()).await.unwrap();
+        let page = history::list(&shop.services, &ada, scope, &filter, &PageRequest::top()).await.unwrap();
         assert_eq!(page.items.iter().map(|row| row.id).collect::<Vec<_>>(), expected, "{filter:?}");
     };
     let any = SubmissionFilter::default;
@@ -288,12 +288,12 @@ async fn one_knows_the_submission_before_and_what_has_changed_since() {
     let previous = submissions::previous_by_submissions(&shop.services, &ada, &ids).await.unwrap();
     assert_eq!(previous.len(), 1, "nothing is before the first");
     assert_eq!(previous[&second.id].id, first.id);
-    let diff = submissions::diff(&shop.services, &ada, first.id, second.id).await.unwrap();
+    let diff = diff::compare(&shop.services, &ada, first.id, second.id).await.unwrap();
     assert_eq!((diff.len(), diff[0].added_lines, diff[0].removed_lines), (1, 1, 1));
     let eve = shop.user("eve").await;
     assert!(submissions::previous_by_submissions(&shop.services, &eve, &ids).await.unwrap().is_empty());
     let (hers, _) = shop.submit(&eve, "echo").await;
-    assert_eq!(submissions::diff(&shop.services, &ada, hers.id, second.id).await.unwrap_err().code(), "NOT_FOUND");
+    assert_eq!(diff::compare(&shop.services, &ada, hers.id, second.id).await.unwrap_err().code(), "NOT_FOUND");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use crate::api::graphql::loader::{AttemptsOf, FeedbackOf, FilesOf, PreviousOf};
 use crate::api::graphql::scalar::{Base64, DateTime, Long};
 use crate::domain::submission;
 use crate::domain::submission::SubmissionScope;
-use crate::service::{Error, submissions};
+use crate::service::{Error, diff, history};
 
 /// What a person handed in. It never changes; each execution of it is an Attempt.
 #[derive(Debug, Clone, SimpleObject)]
@@ -99,7 +99,7 @@ impl Submission {
         #[graphql(desc = "The other submission's id.")] from: ID,
     ) -> Result<Vec<FileDiff>> {
         let from = parse_id(&from, "submission")?;
-        let diff = submissions::diff(ctx.services(), ctx.viewer()?, from, self.row.id).await?;
+        let diff = diff::compare(ctx.services(), ctx.viewer()?, from, self.row.id).await?;
         Ok(diff.into_iter().map(Into::into).collect())
     }
 
@@ -255,7 +255,7 @@ impl SubmissionConnection {
         page: PageArguments,
     ) -> Result<Self> {
         let filter = filter.unwrap_or_default().parse()?;
-        let page = submissions::list(ctx.services(), ctx.viewer()?, scope, &filter, &page.parse()?).await?;
+        let page = history::list(ctx.services(), ctx.viewer()?, scope, &filter, &page.parse()?).await?;
         let page_info = PageInfo::of(&page, |submission| submission.id);
         let nodes: Vec<Submission> = page.items.into_iter().map(Into::into).collect();
         let edge = |node: &Submission| SubmissionEdge { cursor: node.row.id.to_string(), node: node.clone() };
@@ -267,6 +267,6 @@ impl SubmissionConnection {
 impl SubmissionConnection {
     /// How many there are on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(count(submissions::count(ctx.services(), ctx.viewer()?, self.scope, &self.filter).await?))
+        Ok(count(history::count(ctx.services(), ctx.viewer()?, self.scope, &self.filter).await?))
     }
 }
