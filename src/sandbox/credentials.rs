@@ -67,11 +67,15 @@ pub(crate) fn enter_user_namespace() -> Result<(), Fault> {
     fs::write("/proc/self/gid_map", format!("{USER_NAMESPACE_UID} {gid} 1")).during(Step::UserNamespace)
 }
 
-/// Whether this process may signal processes of other users: containers with few capabilities have root without it.
-pub(crate) fn may_kill_others() -> io::Result<bool> {
-    const CAP_KILL: u32 = 5;
+/// What signals to processes of other users take.
+pub(crate) const CAP_KILL: u32 = 5;
+/// What a look at the system calls of processes of other users takes.
+pub(crate) const CAP_SYS_PTRACE: u32 = 19;
+
+/// Whether this process has a capability: containers with few have root without it. Reads `/proc`.
+pub(crate) fn has_capability(number: u32) -> io::Result<bool> {
     let status = fs::read_to_string("/proc/self/status")?;
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default();
     let effective = u64::from_str_radix(effective.trim(), 16).map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok(effective & (1 << CAP_KILL) != 0)
+    Ok(effective & (1 << number) != 0)
 }

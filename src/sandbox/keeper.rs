@@ -185,11 +185,12 @@ impl Keeper {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let host_proc = open("/proc", flags, Mode::empty()).during(Step::Host)?;
 
-        let may_kill_others = credentials::may_kill_others().during(Step::Host)?;
+        let may_kill_others = credentials::has_capability(credentials::CAP_KILL).during(Step::Host)?;
         let cgroups = Cgroups::make(&layout.cgroup, layout.slot)?;
         if layout.identity == Identity::UserNamespace {
             credentials::enter_user_namespace()?;
         }
+        let may_look_at_others = credentials::has_capability(credentials::CAP_SYS_PTRACE).during(Step::Host)?;
         let switched = root::enter(&layout)?;
         let nproc_slack = if cgroups.abilities().limits_processes { 256 } else { 3 };
         let kill_as = match layout.identity {
@@ -207,7 +208,8 @@ impl Keeper {
         };
         let mut keeper = Self { plan, cgroups, forker, protections: Vec::new(), armed: None, processors };
         let checked = keeper.arm().map_err(Failure::from).and_then(|()| {
-            let sees_waiting = keeper.armed.as_ref().is_some_and(ArmedBox::sees_waiting);
+            // Pid 1 is root and can be seen by root in any case, the program is not.
+            let sees_waiting = may_look_at_others && keeper.armed.as_ref().is_some_and(ArmedBox::sees_waiting);
             keeper.protections =
                 probe::assess(keeper.plan.layout.identity, keeper.cgroups.abilities(), switched, sees_waiting);
             probe::check(&keeper.protections, &keeper.plan.layout.may_be_missing)
