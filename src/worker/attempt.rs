@@ -111,7 +111,7 @@ fn count(language: &str, execution: &Execution, took: std::time::Duration) {
         let language = language.clone();
         match step.kind {
             StepKind::Run => {
-                metrics::histogram!("codecanvas_run_seconds", "language" => language).record(step.wall_time)
+                metrics::histogram!("codecanvas_run_seconds", "language" => language).record(step.wall_time);
             }
             StepKind::Compile => {
                 let result = if step.is_cached { "hit" } else { "miss" };
