@@ -46,7 +46,7 @@ async fn guessing_one_account_is_slow_however_its_name_is_written_and_whichever_
     throttle::password(&there.services, host(2, 1), "ADA").await.unwrap();
     for shop in [&here, &there] {
         let wait = wait(throttle::password(&shop.services, host(3, 1), "Ada").await);
-        assert!(wait > HOUR - Duration::from_mins(1) && wait <= HOUR, "{wait:?}");
+        assert!(wait > Duration::from_mins(59) && wait <= HOUR, "{wait:?}");
     }
     throttle::password(&here.services, host(3, 1), "eve").await.unwrap();
 }
