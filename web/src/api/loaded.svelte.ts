@@ -1,4 +1,5 @@
 // Something that comes from the service: on its way, refused, or there.
+import { untrack } from 'svelte'
 import type { Refusal, Result } from './refusal'
 
 export type LoadState<Data> =
@@ -12,7 +13,8 @@ export class Loaded<Data> {
   /** What was there stays until the answer comes; only the latest request counts. */
   async load(request: Promise<Result<Data>>): Promise<void> {
     const own = ++this.#latest
-    if (this.state.kind === 'refused') this.state = { kind: 'loading' }
+    // An effect that loads depends on what it asks for, not on what came of it: it would ask for ever.
+    if (untrack(() => this.state.kind) === 'refused') this.state = { kind: 'loading' }
     const result = await request
     if (own !== this.#latest) return
     this.state =
