@@ -3,17 +3,13 @@ import type { Page } from '@playwright/test'
 import { at, expect, test } from './people'
 import { openRunPage, output, run, write } from './runPage'
 
+/** What axe finds on the page as it is, in both themes. */
 async function check(page: Page): Promise<void> {
-  for (const theme of ['light', 'dark']) {
-    await page.evaluate((name) => {
-      const kept: unknown = JSON.parse(localStorage.getItem('settings') ?? '{}')
-      const settings = typeof kept === 'object' ? kept : {}
-      localStorage.setItem('settings', JSON.stringify({ ...settings, theme: name }))
-    }, theme)
-    await page.reload()
+  await expect(page.getByRole('heading', { level: 1 })).toBeAttached()
+  await expect(page.locator('[aria-busy="true"], .skeleton')).toHaveCount(0)
+  for (const theme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
     await expect(page.locator('html')).toHaveAttribute('data-theme', theme)
-    await expect(page.getByRole('heading', { level: 1 })).toBeAttached()
-    await expect(page.locator('[aria-busy="true"], .skeleton')).toHaveCount(0)
     const { violations } = await new AxeBuilder({ page }).analyze()
     const found = violations.map(
       ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`,
@@ -34,6 +30,20 @@ test('pages for nobody in particular', async ({ page }) => {
     '/join/ABC-DEF',
     '/no/such/page',
   ]) {
+    await page.goto(address)
+    await check(page)
+  }
+})
+
+test('pages on a phone', async ({ student }) => {
+  const { page } = student
+  await page.setViewportSize({ width: 390, height: 844 })
+  await openRunPage(page)
+  await check(page)
+  await page.getByRole('button', { name: 'Run', exact: true }).click()
+  await expect(output(page)).toContainText('Hello')
+  await check(page)
+  for (const address of ['/history', '/account', '/courses']) {
     await page.goto(address)
     await check(page)
   }
@@ -65,12 +75,14 @@ test('pages of a student and of a teacher', async ({ student, teacher }) => {
       input: { joinCode: at(made, 'createCourse', 'course', 'joinCode') },
     },
   )
-  await student.run('print(1)', { courseId })
+  const first = await student.run('print(1)', { courseId })
   const id = await student.run('print(1)\nprint(nothing)', { courseId })
   for (const address of [
     '/',
     '/history',
+    '/history?verdict=FAILED&from=2026-01-01T10:00:00Z&to=2026-01-01T10:05:00Z',
     `/submissions/${id}`,
+    `/submissions/${id}?diff=${first}`,
     '/courses',
     `/courses/${courseId}`,
     '/account',
