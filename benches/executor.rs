@@ -1,6 +1,7 @@
 //! Hello world in each core language: in a box, against the same toolchain at the shell, in turn.
 //!
-//! `make bench-executor`, or `cargo bench --bench executor`. Run it as root, with the toolchains installed.
+//! `make bench-executor`, or `cargo bench --bench executor -- python3 nodejs` for some of the languages. Run it as root, with the
+//! toolchains installed.
 #![expect(clippy::disallowed_methods, reason = "a bench starts what it compares with")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
@@ -53,7 +54,11 @@ fn main() {
             "| hello world, ms (median / p99) | shell | new | new : shell | again | started ahead | ahead : shell |"
         );
         println!("|---|---:|---:|---:|---:|---:|---:|");
+        let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
         for &(name, file, comment, command) in LANGUAGES {
+            if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+                continue;
+            }
             let Some(language) = executor.languages().iter().find(|language| language.name == name) else {
                 println!("| {name} | not offered | | | | | |");
                 continue;

@@ -84,11 +84,11 @@ mod tests {
     fn a_program_that_would_see_a_difference_is_not() {
         assert!(!is_wanted("python3", "main.py", &[("main.py", b"# coding: latin-1\nprint(1)")]));
         assert!(!is_wanted("python3", "main.py", &[("main.py", b"PK\x03\x04\x00")]));
-        assert!(!is_wanted("python3", "main.py", &[("main.py", &[b'#'; MAX_MAIN_BYTES + 1])]));
+        assert!(!is_wanted("python3", "main.py", &[("main.py", &vec![b'#'; MAX_MAIN_BYTES + 1])]));
         assert!(!is_wanted("python3", "a/main.py", &[("a/main.py", b"print(1)")]));
         assert!(!is_wanted("nodejs", "main.mjs", &[("main.mjs", b"console.log(1)")]));
         assert!(!is_wanted("nodejs", "main.js", &[("main.js", b""), ("package.json", b"{}")]));
         assert!(!is_wanted("nodejs", "main.js", &[("main.js", b"console.log(performance.now())")]));
-        assert!(!is_wanted("nodejs", "main.js", &[("main.js", b"1"), ("big", &[b'x'; MAX_SEARCHED_BYTES])]));
+        assert!(!is_wanted("nodejs", "main.js", &[("main.js", b"1"), ("big", &vec![b'x'; MAX_SEARCHED_BYTES])]));
     }
 }

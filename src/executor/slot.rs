@@ -106,10 +106,8 @@ impl Slot {
         let socket = AsyncFd::with_interest(KeeperSocket(keeper), Interest::READABLE | Interest::WRITABLE)
             .map_err(SlotError::Spawn)?;
         let slot = Self { socket: Some(socket), layout: layout.clone(), waiting: Mutex::new(None) };
-        match slot.call(&Request::Setup(layout), &[]).await?.message {
-            Response::Armed(armed) => Ok((slot, armed)),
-            other => Err(unexpected(other)),
-        }
+        let response = slot.call(&Request::Setup(layout), &[]).await?.message;
+        if let Response::Armed(armed) = response { Ok((slot, armed)) } else { Err(unexpected(response)) }
     }
 
     /// How this slot's boxes look.
@@ -161,9 +159,9 @@ impl Slot {
                 .iter()
                 .map(|file| NewFile { path: file.path.clone(), is_executable: file.is_executable })
                 .collect();
-            match self.call(&Request::Write(names), &descriptors).await?.message {
-                Response::Written => {}
-                other => return Err(unexpected(other)),
+            let response = self.call(&Request::Write(names), &descriptors).await?.message;
+            if response != Response::Written {
+                return Err(unexpected(response));
             }
         }
         Ok(())
@@ -172,34 +170,30 @@ impl Slot {
     /// Takes files out of the work directory: their names, and a descriptor each.
     pub async fn collect(&self, what: Collect) -> Result<Vec<(CollectedFile, std::fs::File)>, SlotError> {
         let Received { message, descriptors } = self.call(&Request::Collect(what), &[]).await?;
-        match message {
-            Response::Collected(files) if files.len() == descriptors.len() => {
-                Ok(files.into_iter().zip(descriptors.into_iter().map(std::fs::File::from)).collect())
-            }
-            other => Err(unexpected(other)),
+        let Response::Collected(files) = message else { return Err(unexpected(message)) };
+        if files.len() != descriptors.len() {
+            return Err(SlotError::Unexpected);
         }
+        Ok(files.into_iter().zip(descriptors.into_iter().map(std::fs::File::from)).collect())
     }
 
     /// Destroys the box and waits for a fresh one.
     pub async fn reset(&self) -> Result<(), SlotError> {
         drop(self.take_waiting());
-        match self.call(&Request::Reset, &[]).await?.message {
-            Response::Armed(_) => Ok(()),
-            other => Err(unexpected(other)),
-        }
+        let response = self.call(&Request::Reset, &[]).await?.message;
+        if let Response::Armed(_) = response { Ok(()) } else { Err(unexpected(response)) }
     }
 
     /// Starts an interpreter in the fresh box; returns while it boots.
     pub async fn start_ahead(&self, ahead: Ahead) -> Result<(), SlotError> {
         let (streams, theirs) = Streams::new(ahead.spec.limits.idle_time.is_some()).map_err(MessageError::Io)?;
         let request = Request::StartAhead(ahead.clone());
-        match self.call(&request, &theirs.each_ref().map(AsFd::as_fd)).await?.message {
-            Response::Waiting => {
-                *self.waiting() = Some(Waiting { ahead, streams, since: Instant::now() });
-                Ok(())
-            }
-            other => Err(unexpected(other)),
+        let response = self.call(&request, &theirs.each_ref().map(AsFd::as_fd)).await?.message;
+        if response != Response::Waiting {
+            return Err(unexpected(response));
         }
+        *self.waiting() = Some(Waiting { ahead, streams, since: Instant::now() });
+        Ok(())
     }
 
     /// Lets the interpreter that was started ahead go on. Its end is told by [`Slot::receive`].
@@ -207,10 +201,8 @@ impl Slot {
     /// # Errors
     /// [`SlotError::Gone`] if it cannot.
     pub async fn go(&self, limits: StepLimits) -> Result<(), SlotError> {
-        match self.call(&Request::Go(limits), &[]).await?.message {
-            Response::Going => Ok(()),
-            other => Err(unexpected(other)),
-        }
+        let response = self.call(&Request::Go(limits), &[]).await?.message;
+        if response == Response::Going { Ok(()) } else { Err(unexpected(response)) }
     }
 
     /// What was started ahead; the box has to be reset if it is not made use of.

@@ -154,10 +154,8 @@ impl Running<'_> {
             }
             tokio::select! {
                 received = self.slot.receive() => {
-                    return match received?.message {
-                        Response::Finished(outcome) => Ok(outcome),
-                        other => Err(unexpected(other)),
-                    };
+                    let response = received?.message;
+                    return if let Response::Finished(outcome) = response { Ok(outcome) } else { Err(unexpected(response)) };
                 }
                 () = control.cancel.cancelled(), if !self.is_stopping => self.stop(StopReason::Cancelled).await?,
                 () = shutdown.cancelled(), if !self.is_stopping => self.stop(StopReason::Cancelled).await?,

@@ -133,7 +133,8 @@ impl ArmedBox {
         check(&ahead.spec, &streams)?;
         self.prepare(cgroups)?;
         let gate = with_files_of(self.identity, || Gate::close(&self.disk, &ahead.main))?;
-        self.order(&ahead.spec, streams)?;
+        self.order(&ahead.spec, &streams)?;
+        drop(streams);
         self.ahead = Some(Waiting { spec: ahead.spec, gate });
         Ok(())
     }
@@ -189,13 +190,14 @@ impl ArmedBox {
         self.disk.limit(spec.limits.disk_bytes)?;
         cgroups.start(&spec.limits)?;
         let mut clock = Clock::new(&spec.limits, now(), processors);
-        self.order(spec, streams)?;
+        self.order(spec, &streams)?;
+        drop(streams);
         self.see_through(cgroups, link, spec, &mut clock, Duration::ZERO)
     }
 
-    /// Tells the main process what to become. The program's streams are the program's alone from then on: their reader sees the
-    /// end when it closes them.
-    fn order(&mut self, spec: &StepSpec, streams: Vec<OwnedFd>) -> Result<(), Fault> {
+    /// Tells the main process what to become. The caller drops the streams then: they are to be the program's alone, whose reader
+    /// sees the end when it closes them.
+    fn order(&mut self, spec: &StepSpec, streams: &[OwnedFd]) -> Result<(), Fault> {
         self.is_prepared = false;
         self.is_used = true;
         let descriptors: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
