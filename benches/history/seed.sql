@@ -137,4 +137,3 @@ BEGIN
 END
 $$;
 SET session_replication_role = DEFAULT;
-VACUUM ANALYZE;

@@ -29,7 +29,7 @@ impl Server {
             .env("CODECANVAS_QUOTA_USER_RUNNING", "64")
             .env("CODECANVAS_QUOTA_USER_WAITING", "5000")
             .env("CODECANVAS_QUOTA_USER_PER_MINUTE", "1000000")
-            .env("CODECANVAS_GRAPHQL_MAX_CONNECTIONS_PER_USER", "200")
+            .env("CODECANVAS_GRAPHQL_MAX_CONNECTIONS_PER_USER", "1000")
             .kill_on_drop(true)
             .spawn()
             .context("the service does not start")?;
