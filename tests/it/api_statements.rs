@@ -120,12 +120,6 @@ async fn the_roster_of_a_hundred_takes_as_few_statements_as_that_of_one() {
         .await;
     assert!(hundred <= one + SLACK, "{one} statements for one student, {hundred} for a hundred");
     let (one, hundred) = courses
-        .cost("statistics { byStudent { submissions untilOk user { username } } byVerdict { count } }", |course| {
-            &course["statistics"]["byStudent"]
-        })
-        .await;
-    assert!(hundred <= one + SLACK, "{one} statements for one row, {hundred} for a hundred");
-    let (one, hundred) = courses
         .cost("members(role: STUDENT) { role user { username displayName } }", |course| &course["members"])
         .await;
     assert!(hundred <= one + SLACK, "{one} statements for one member, {hundred} for a hundred");
