@@ -78,7 +78,7 @@ fn main() {
                 }
             }
             // The first found nobody waiting.
-            let waiting = waiting.get_mut(1..).map(|times| summary(times));
+            let waiting = waiting.get_mut(1..).map(summary);
             let [shell, new, again] = [&mut shell, &mut new, &mut again].map(|times| summary(times));
             let show = |(median, p99): (f64, f64)| format!("{median:.1} / {p99:.1}");
             let (waiting, ratio) =

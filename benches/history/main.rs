@@ -35,20 +35,19 @@ async fn main() -> Result<()> {
     // `cargo bench` adds `--bench`.
     let argument = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let directory = tempfile::Builder::new().prefix("codecanvas-history-").tempdir()?;
-    let (cluster, url) = match argument.as_deref().filter(|text| text.starts_with("postgres")) {
-        Some(url) => (None, Secret::from(url.to_owned())),
-        None => {
-            let cluster = Cluster::start(&Settings {
-                data_dir: directory.path().join("data"),
-                bin: None,
-                executable: env!("CARGO_BIN_EXE_codecanvas").into(),
-                is_durable: false,
-                max_connections: 20,
-            })
-            .await?;
-            let url = cluster.url().clone();
-            (Some(cluster), url)
-        }
+    let (cluster, url) = if let Some(url) = argument.as_deref().filter(|text| text.starts_with("postgres")) {
+        (None, Secret::from(url.to_owned()))
+    } else {
+        let cluster = Cluster::start(&Settings {
+            data_dir: directory.path().join("data"),
+            bin: None,
+            executable: env!("CARGO_BIN_EXE_codecanvas").into(),
+            is_durable: false,
+            max_connections: 20,
+        })
+        .await?;
+        let url = cluster.url().clone();
+        (Some(cluster), url)
     };
     let config = config::load(None, &BTreeMap::new(), &Vec::new())?;
     let pool = schema::connect(&url, &config.database).await?;

@@ -202,7 +202,7 @@ pub fn submission_files(bytes: &[u8]) {
     assert!(new.files.iter().any(|file| file.path == new.main_path));
     for file in &new.files {
         let path = Path::new(&file.path);
-        assert!(path.components().all(|part| matches!(part, Component::Normal(_))), "{path:?}");
+        assert!(path.components().all(|part| matches!(part, Component::Normal(_))), "{}", path.display());
         assert_eq!(path.components().collect::<std::path::PathBuf>().as_os_str(), path.as_os_str());
         assert!(path.components().all(|part| part.as_os_str().len() <= 255));
         let ancestors = path.ancestors().skip(1);

@@ -171,10 +171,10 @@ async fn read_on(
         if began.elapsed() > SEARCH_BUDGET {
             return Ok(None);
         }
-        let last = ids.last().copied();
+        let furthest = ids.last().copied();
         match page.end {
-            End::First => batch.after = last,
-            End::Last => batch.before = last,
+            End::First => batch.after = furthest,
+            End::Last => batch.before = furthest,
         }
         batch.size = LARGEST_BATCH.min(batch.size * 4);
     }

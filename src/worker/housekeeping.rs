@@ -39,13 +39,11 @@ async fn tidy(pool: &PgPool, keep_logs: Option<Duration>, swept: &mut Vec<u8>) -
     workers::delete_silent(&mut conn, KEEP_WORKERS).await?;
     while activity::delete_older(&mut conn, Utc::now() - KEEP_ACTIVITY, BATCH).await? > 0 {}
     for _ in 0..STRETCHES {
-        match sources::delete_orphans(&mut conn, swept, BATCH).await?.last {
-            Some(last) => *swept = last,
-            None => {
-                swept.clear();
-                break;
-            }
-        }
+        let Some(last) = sources::delete_orphans(&mut conn, swept, BATCH).await?.last else {
+            swept.clear();
+            break;
+        };
+        *swept = last;
     }
     if let Some(before) = keep_logs.and_then(|age| Utc::now().checked_sub_signed(TimeDelta::from_std(age).ok()?)) {
         while log::delete_older(&mut conn, before, BATCH).await? > 0 {}

@@ -75,7 +75,7 @@ fn spoil(random: &mut Random, message: &Value) -> Message {
         2 => Message::text(text.replacen('"', "\u{0}", 1 + random.below(4))),
         3 => Message::text(format!("{}{}{}", "[".repeat(random.below(400)), text, "]".repeat(random.below(400)))),
         4 => Message::text(
-            text.replace("null", *random.pick(&["1e999", "-0", "true", "{}", "\"\"", "18446744073709551616"])),
+            text.replace("null", random.pick::<&str>(&["1e999", "-0", "true", "{}", "\"\"", "18446744073709551616"])),
         ),
         5 => Message::text(text.replace("{ ", &"{ a ".repeat(1 + random.below(60)))),
         6 => Message::binary(text.into_bytes()),

@@ -20,7 +20,7 @@ const SUBMIT: &str =
 
 /// A subscription over either transport.
 enum Watch {
-    Socket(Socket),
+    Socket(Box<Socket>),
     Events(EventStream),
 }
 
@@ -28,7 +28,7 @@ impl Watch {
     async fn both(person: &Person, query: &str, variables: &Value) -> [Self; 2] {
         let mut socket = person.socket().await;
         socket.subscribe("1", query, variables.clone()).await;
-        [Self::Socket(socket), Self::Events(person.event_stream(query, variables.clone()).await)]
+        [Self::Socket(Box::new(socket)), Self::Events(person.event_stream(query, variables.clone()).await)]
     }
 
     /// The next event, or the code by which the stream has ended.

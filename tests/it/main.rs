@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "tests look at the database and start the executable")]
 #![allow(missing_docs, reason = "tests are sentences")]
+#![allow(clippy::large_futures, reason = "each test has the stack of its thread to itself")]
 
 mod administration;
 mod api_authorisation;

@@ -109,8 +109,8 @@ impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let width = self.lines.iter().map(|line| line.name.len()).max().unwrap_or(0) + 2;
         let written = |name: &str, cells: &[&str]| {
-            let cells: String = cells.iter().map(|cell| format!("{cell:<11}")).collect();
-            format!("{name:<width$}{cells}").trim_end().to_owned()
+            let line = cells.iter().fold(format!("{name:<width$}"), |line, cell| line + &format!("{cell:<11}"));
+            line.trim_end().to_owned()
         };
         writeln!(f, "{LEGEND}\n{}", written("field", &Role::ALL.map(Role::name)))?;
         let mut kind = "";

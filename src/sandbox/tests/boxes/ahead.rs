@@ -110,7 +110,7 @@ tests! {
         let fixture = Fixture::new();
         loop {
             let mut missing = ahead();
-            missing.spec.argv[0] = "/no/such/program".to_owned();
+            "/no/such/program".clone_into(&mut missing.spec.argv[0]);
             drop(start(&fixture, missing));
             fixture.write(MAIN, b"program").unwrap();
             let outcome = go(&fixture, limits());
