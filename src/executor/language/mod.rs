@@ -248,7 +248,7 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let chosen = choose(load(None).unwrap(), &names(&["python3", "c++"])).unwrap();
         assert_eq!(chosen.iter().map(|language| language.name.as_str()).collect::<Vec<_>>(), ["c++", "python3"]);
-        for (name, nearest) in [("pyhton3", "python3"), ("js", "nodejs"), ("rst", "rust")] {
+        for (name, nearest) in [("python", "python3"), ("js", "nodejs"), ("rst", "rust")] {
             let error = choose(load(None).unwrap(), &names(&["c", name])).unwrap_err();
             assert_eq!(error.to_string(), format!("there is no language {name:?}; the nearest is {nearest:?}"));
         }
