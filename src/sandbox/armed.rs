@@ -9,18 +9,20 @@ use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 
 use crate::cgroup::{Cgroups, Usage};
+use crate::channel::{channel, lost, send, set_nonblocking};
 use crate::clock::Clock;
 use crate::credentials::with_files_of;
 use crate::fault::{Fault, Step};
 use crate::files;
-use crate::forker::{Forker, channel, lost, send};
+use crate::forker::Forker;
 use crate::gate::Gate;
 use crate::init::{Prepare, Report, Status, StepEnd, now};
 use crate::inside::NotExecuted;
-use crate::keeper::{Interruption, Link, Plan, protocol, set_nonblocking};
 use crate::layout::Identity;
+use crate::link::{Interruption, Link};
 use crate::message::{self, Ahead, Failure, MessageError, NewFile, Received};
 use crate::outcome::{Ended, Outcome, Signal as SignalNumber, StopReason};
+use crate::plan::Plan;
 use crate::root::Disk;
 use crate::spec::{StepLimits, StepSpec};
 use crate::sys;
@@ -128,7 +130,7 @@ impl ArmedBox {
         streams: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
         if self.is_used {
-            return Err(protocol("only a fresh box takes a step ahead"));
+            return Err(Failure::protocol("only a fresh box takes a step ahead"));
         }
         check(&ahead.spec, &streams)?;
         self.prepare(cgroups)?;
@@ -313,10 +315,10 @@ impl ArmedBox {
 /// Refuses what is no step.
 fn check(spec: &StepSpec, streams: &[OwnedFd]) -> Result<(), Failure> {
     if streams.len() != 3 {
-        return Err(protocol("a step needs stdin, stdout and stderr"));
+        return Err(Failure::protocol("a step needs stdin, stdout and stderr"));
     }
     if spec.argv.is_empty() {
-        return Err(protocol("a step needs a program"));
+        return Err(Failure::protocol("a step needs a program"));
     }
     Ok(())
 }

@@ -8,16 +8,16 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroups;
+use crate::channel::{channel, lost, send};
 use crate::fault::{During, Fault, Step};
 use crate::init;
-use crate::keeper::Plan;
-use crate::message::{self, MessageError, Received};
+use crate::message::{self, Received};
+use crate::plan::Plan;
 use crate::sys::{self, Forked};
 
 /// Namespaces that each box has for itself.
@@ -77,31 +77,6 @@ impl Forker {
         let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), Signal::SIGKILL);
         let _ = waitpid(self.pid, None);
     }
-}
-
-/// A pair of connected sockets between two of our processes.
-pub(crate) fn channel() -> Result<(OwnedFd, OwnedFd), Fault> {
-    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).during(Step::Channel)
-}
-
-/// Sends to another of our processes.
-pub(crate) fn send<T: Serialize>(
-    channel: &OwnedFd,
-    message: &T,
-    descriptors: &[std::os::fd::BorrowedFd<'_>],
-) -> Result<(), Fault> {
-    message::send(channel.as_fd(), message, descriptors).map_err(|error| lost(&error))
-}
-
-/// The fault of a channel that broke.
-pub(crate) fn lost(error: &MessageError) -> Fault {
-    let errno = match error {
-        MessageError::Io(error) => error.raw_os_error().unwrap_or(libc::EIO),
-        MessageError::Closed => libc::EPIPE,
-        MessageError::Malformed(_) | MessageError::Json(_) => libc::EBADMSG,
-        MessageError::TooBig => libc::EMSGSIZE,
-    };
-    Fault { step: Step::Channel, errno }
 }
 
 /// The forker itself.

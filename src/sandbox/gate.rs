@@ -17,7 +17,7 @@ use nix::unistd::{UnlinkatFlags, mkfifoat, unlinkat};
 
 use crate::fault::{During, Fault, Step};
 use crate::files;
-use crate::keeper::protocol;
+
 use crate::message::{Failure, MAX_MAIN_BYTES, NewFile};
 use crate::root::Disk;
 
@@ -60,7 +60,7 @@ impl Gate {
         let content = File::from(content);
         let length = usize::try_from(content.metadata().during(Step::Gate)?.len()).unwrap_or(usize::MAX);
         if length > MAX_MAIN_BYTES {
-            return Err(protocol("the main file is too big for a step that was started ahead"));
+            return Err(Failure::protocol("the main file is too big for a step that was started ahead"));
         }
         let mut bytes = vec![0; length];
         content.read_exact_at(&mut bytes, 0).during(Step::Gate)?;

@@ -13,11 +13,11 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
 
+use crate::channel::send;
 use crate::fault::{During, Fault, Step};
-use crate::forker::send;
 use crate::inside;
-use crate::keeper::Plan;
 use crate::message::{self, Received};
+use crate::plan::Plan;
 use crate::root;
 use crate::sys::{self, Forked};
 

@@ -13,11 +13,11 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, execve, setsid};
 use serde::{Deserialize, Serialize};
 
+use crate::channel::send;
 use crate::credentials;
 use crate::fault::{During, Fault, Step};
-use crate::forker::send;
-use crate::keeper::Plan;
 use crate::message::{self, Received};
+use crate::plan::Plan;
 use crate::rlimit;
 use crate::seccomp;
 use crate::spec::StepSpec;
@@ -60,7 +60,7 @@ fn receive(channel: &OwnedFd) -> Result<Option<Received<StepSpec>>, Fault> {
     match message::recv(channel.as_fd()) {
         Ok(orders) => Ok(Some(orders)),
         Err(message::MessageError::Closed) => Ok(None),
-        Err(error) => Err(crate::forker::lost(&error)),
+        Err(error) => Err(crate::channel::lost(&error)),
     }
 }
 

@@ -11,14 +11,11 @@
 //! with it; if it is killed, the kernel does that: the forker dies with the keeper, pid 1 with the forker and the box with
 //! pid 1.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
+use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{dup, setsid};
 
@@ -29,33 +26,14 @@ use crate::fault::{During, Fault, Step};
 use crate::files;
 use crate::forker::Forker;
 use crate::layout::{BoxLayout, Identity};
-use crate::message::{self, Armed, Collect, Failure, MessageError, NewFile, Received, Request, Response};
-use crate::outcome::StopReason;
+use crate::link::Link;
+use crate::message::{self, Armed, Collect, Failure, NewFile, Received, Request, Response};
+use crate::plan::Plan;
 use crate::probe::{self, Protection};
 use crate::root;
-use crate::seccomp::{self, Filters};
+use crate::seccomp;
 use crate::spec::StepLimits;
 use crate::sys;
-
-/// What all processes of a keeper know.
-pub(crate) struct Plan {
-    pub(crate) layout: BoxLayout,
-    pub(crate) filters: Filters,
-    /// Processes of the box's user that are not the step's; see [`crate::rlimit`].
-    pub(crate) nproc_slack: u64,
-    /// The box's user, if pid 1 has to be that user to kill their processes.
-    pub(crate) kill_as: Option<u32>,
-    host_proc: OwnedFd,
-}
-
-impl Plan {
-    /// Makes the kernel choose this process when memory is short, never ours.
-    pub(crate) fn prefer_when_memory_is_short(&self) -> Result<(), Fault> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        let file = openat(&self.host_proc, "self/oom_score_adj", flags, Mode::empty()).during(Step::OomScore)?;
-        File::from(file).write_all(b"1000").during(Step::OomScore)
-    }
-}
 
 /// Runs this process as a keeper; never returns. To be called by `main` if [`crate::is_keeper`], before there is any thread.
 pub fn keeper_main() -> ! {
@@ -88,7 +66,7 @@ fn prepare_process() -> Result<OwnedFd, Fault> {
 
 /// Answers requests until the worker closes its end. Returns the exit code.
 fn serve(socket: OwnedFd) -> i32 {
-    let mut link = Link { socket, pending: VecDeque::new() };
+    let mut link = Link::new(socket);
     let Ok(Received { message: Request::Setup(layout), .. }) = link.next() else {
         eprintln!("codecanvas keeper: the first message was no layout");
         return 2;
@@ -115,56 +93,6 @@ fn serve(socket: OwnedFd) -> i32 {
     }
     keeper.shut_down();
     0
-}
-
-/// The worker's socket, and the requests that came while a step ran.
-pub(crate) struct Link {
-    socket: OwnedFd,
-    pending: VecDeque<Received<Request>>,
-}
-
-/// What came from the worker while a step ran.
-pub(crate) enum Interruption {
-    Stop(StopReason),
-    /// The worker is gone.
-    Closed,
-    Nothing,
-}
-
-impl Link {
-    fn next(&mut self) -> Result<Received<Request>, MessageError> {
-        loop {
-            let request = match self.pending.pop_front() {
-                Some(request) => request,
-                None => message::recv(self.socket.as_fd())?,
-            };
-            // The step that it meant has ended.
-            if !matches!(request.message, Request::Stop(_)) {
-                return Ok(request);
-            }
-        }
-    }
-
-    /// Reads one message while a step runs; to be called when the socket is readable.
-    pub(crate) fn interruption(&mut self) -> Interruption {
-        match message::recv::<Request>(self.socket.as_fd()) {
-            Ok(Received { message: Request::Stop(reason), .. }) => Interruption::Stop(reason),
-            Ok(other) => {
-                self.pending.push_back(other);
-                Interruption::Nothing
-            }
-            Err(_) => Interruption::Closed,
-        }
-    }
-
-    pub(crate) fn socket(&self) -> &OwnedFd {
-        &self.socket
-    }
-
-    fn answer(&self, response: &Response, descriptors: &[OwnedFd]) -> Result<(), MessageError> {
-        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-        message::send(self.socket.as_fd(), response, &descriptors)
-    }
 }
 
 struct Keeper {
@@ -262,12 +190,12 @@ impl Keeper {
         descriptors: Vec<OwnedFd>,
     ) -> Result<Option<(Response, Vec<OwnedFd>)>, Failure> {
         match request {
-            Request::Setup(_) => Err(protocol("the layout is set already")),
+            Request::Setup(_) => Err(Failure::protocol("the layout is set already")),
             Request::Write(new) => self.write(&new, descriptors).map(|()| Some((Response::Written, Vec::new()))),
             Request::Run(spec) => {
                 self.without_ahead()?;
                 let Self { armed: Some(armed), cgroups, processors, .. } = self else {
-                    return Err(protocol("there is no box"));
+                    return Err(Failure::protocol("there is no box"));
                 };
                 match armed.run(cgroups, link, &spec, descriptors, *processors) {
                     Ok(outcome) => Ok(outcome.map(|outcome| (Response::Finished(outcome), Vec::new()))),
@@ -282,14 +210,14 @@ impl Keeper {
             Request::StartAhead(ahead) => {
                 self.armed()?;
                 let Self { armed: Some(armed), cgroups, .. } = self else {
-                    return Err(protocol("there is no box"));
+                    return Err(Failure::protocol("there is no box"));
                 };
                 armed.start_ahead(cgroups, ahead, descriptors)?;
                 Ok(Some((Response::Waiting, Vec::new())))
             }
             Request::Go(limits) => self.go(link, &limits),
             // Only a running step can be stopped; see `Link::next`.
-            Request::Stop(_) => Err(protocol("no step runs")),
+            Request::Stop(_) => Err(Failure::protocol("no step runs")),
             Request::Collect(what) => {
                 let (files, copies) = self.collect(&what)?;
                 Ok(Some((Response::Collected(files), copies)))
@@ -304,7 +232,7 @@ impl Keeper {
 
     /// The box, in which nothing may wait.
     fn without_ahead(&mut self) -> Result<(), Failure> {
-        if self.armed()?.waits() { Err(protocol("a step that was started ahead waits")) } else { Ok(()) }
+        if self.armed()?.waits() { Err(Failure::protocol("a step that was started ahead waits")) } else { Ok(()) }
     }
 
     fn go(&mut self, link: &mut Link, limits: &StepLimits) -> Result<Option<(Response, Vec<OwnedFd>)>, Failure> {
@@ -327,7 +255,7 @@ impl Keeper {
 
     fn write(&mut self, new: &[NewFile], contents: Vec<OwnedFd>) -> Result<(), Failure> {
         if new.len() != contents.len() {
-            return Err(protocol("each file needs a descriptor"));
+            return Err(Failure::protocol("each file needs a descriptor"));
         }
         let identity = self.plan.layout.identity;
         let armed = self.armed()?;
@@ -339,7 +267,7 @@ impl Keeper {
         let identity = self.plan.layout.identity;
         self.without_ahead()?;
         let Self { armed: Some(armed), cgroups, .. } = self else {
-            return Err(protocol("there is no box"));
+            return Err(Failure::protocol("there is no box"));
         };
         // Most probably another step follows: let pid 1 fork its main process meanwhile.
         armed.prepare(cgroups)?;
@@ -351,14 +279,4 @@ impl Keeper {
         self.forker.stop();
         self.cgroups.remove();
     }
-}
-
-/// The worker broke the rules of [`message`].
-pub(crate) fn protocol(message: &str) -> Failure {
-    Failure { operation: "serve a request".to_owned(), message: message.to_owned(), errno: None, is_refusal: true }
-}
-
-/// Makes reads of a socket return at once.
-pub(crate) fn set_nonblocking(socket: &OwnedFd) -> Result<(), Fault> {
-    fcntl(socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop).during(Step::Channel)
 }

@@ -17,6 +17,7 @@ pub mod seccomp;
 
 mod armed;
 mod cgroup;
+mod channel;
 mod clock;
 mod credentials;
 mod fault;
@@ -28,7 +29,9 @@ mod init;
 mod inside;
 mod keeper;
 mod layout;
+mod link;
 mod outcome;
+mod plan;
 mod rlimit;
 mod root;
 mod spec;

@@ -186,6 +186,13 @@ pub struct Failure {
     pub is_refusal: bool,
 }
 
+impl Failure {
+    /// The worker broke the rules of this module.
+    pub(crate) fn protocol(message: &str) -> Self {
+        Self { operation: "serve a request".to_owned(), message: message.to_owned(), errno: None, is_refusal: true }
+    }
+}
+
 /// A message that cannot be sent or understood.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
