@@ -117,7 +117,7 @@ pub async fn search(
     }
 }
 
-/// How many [`search`] finds on all pages.
+/// How many [`search()`] finds on all pages.
 pub async fn count_found(conn: &mut PgConnection, viewer: &Viewer, search: &str) -> sqlx::Result<i64> {
     query_scalar!(
         r#"
