@@ -5,7 +5,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 const EVENTS: &str = "subscription($id: ID!) { attemptEvents(attemptId: $id) { __typename sequence ... on OutputChunk { text } ... on AttemptFinished { attempt { verdict } } } }";
 const SUBMIT: &str =
@@ -81,7 +81,7 @@ impl Client {
         let mut request = self.url.replace("http://", "ws://").into_client_request()?;
         *request.uri_mut() = format!("{}/graphql", self.url.replace("http://", "ws://")).parse()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-        let (stream, _) = connect_async(request).await?;
+        let (stream, _) = connect_async_with_config(request, None, true).await?;
         let mut socket = Socket { stream };
         socket
             .send(json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {}", self.token)}}))

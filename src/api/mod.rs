@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -106,6 +107,13 @@ pub async fn serve(
         let observed = Arc::clone(&api);
         tasks.spawn(exposition.serve(move || metrics::refresh(Arc::clone(&observed)), shutdown.clone()));
     }
+    // An event is a small packet: Nagle's algorithm would hold it back until the client has acknowledged the one
+    // before, which takes 40 ms where the client delays that; see tcp(7), TCP_NODELAY.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "packets to a client may be delayed");
+        }
+    });
     let app = router::router(api).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let deadline = async {
