@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named_with_the_packages_that_bring_it() {
-        let mut language = crate::executor::language::load(None).unwrap().remove(0);
+        let mut languages = crate::executor::language::load(None).unwrap().into_iter();
+        // One of the core, which is installed wherever tests run.
+        let mut language = languages.find(|language| language.name == "bash").unwrap();
         let here = find(&language).unwrap();
         assert_eq!(find(&language).unwrap(), here, "the same toolchain has the same identity");
         language.tools.push("no-such-program".to_owned());
