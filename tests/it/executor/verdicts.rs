@@ -119,7 +119,7 @@ fn a_compile_error_has_the_compilers_text_and_there_is_no_run() {
     for (language, source, message) in [
         ("c", "int main(void) { return x; }", "'x' undeclared"),
         ("c++", "#include <iostream>\nint main() { cout << 1; }", "'cout' was not declared"),
-        ("go", "package main\nfunc main() { x := 1 }", "declared and not used: x"),
+        ("go", "package main\nfunc main() { x := \"a\" + 1 }", "\"a\" + 1"),
         ("rust", "fn main() { let x: i32 = \"a\"; }", "mismatched types"),
         ("java", "class A { void f() { int x = \"a\"; } }", "incompatible types"),
         ("typescript", "const x: number = 'a';", "TS2322"),
