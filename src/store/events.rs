@@ -60,7 +60,7 @@ pub async fn lock(conn: &mut PgConnection, batches: &[&Batch]) -> sqlx::Result<V
     let attempts: Vec<_> = batches.iter().map(|batch| batch.attempt_id.as_uuid()).collect();
     let leases: Vec<_> = batches.iter().map(|batch| batch.lease_id.as_uuid()).collect();
     let rows = sqlx::query!(
-        r#"SELECT q.attempt_id AS "attempt_id: AttemptId", q.next_sequence
+        r#"SELECT q.lease_id AS "lease_id!: LeaseId", q.next_sequence
          FROM queue q
          JOIN unnest($1::uuid[], $2::uuid[]) AS w (attempt_id, lease_id)
            ON q.attempt_id = w.attempt_id AND q.lease_id = w.lease_id
@@ -73,7 +73,8 @@ pub async fn lock(conn: &mut PgConnection, batches: &[&Batch]) -> sqlx::Result<V
     .fetch_all(conn)
     .await?;
     let turn = |batch: &&Batch| {
-        let row = rows.iter().find(|row| row.attempt_id == batch.attempt_id);
+        // Not by attempt: one batch may come from a lease that the same worker has lost and claimed anew.
+        let row = rows.iter().find(|row| row.lease_id == batch.lease_id);
         match row.map(|row| row.next_sequence) {
             Some(next) if next == batch.first_sequence => Turn::Next,
             Some(next) if next == batch.next_sequence() => Turn::Done,

@@ -135,7 +135,7 @@ impl Service {
     /// Events behind a cursor, as they come, until one is like that.
     async fn follow(&self, token: &str, attempt: &str, log: &mut Vec<Value>, is_enough: impl Fn(&Value) -> bool) {
         let query = "query($id: ID!, $after: String) { attempt(id: $id) { events(after: $after) {
-            __typename cursor sequence ... on OutputChunk { text } ... on StateChanged { state }
+            __typename cursor sequence at ... on OutputChunk { offset text } ... on StateChanged { state }
             ... on AttemptFinished { attempt { verdict } }
         } } }";
         let following = async {
@@ -174,7 +174,7 @@ fn assert_whole(log: &[Value], expected: &str) {
     assert_eq!(log.last().unwrap()["attempt"]["verdict"], "OK");
     let restart = log.iter().rposition(|event| event["state"] == "QUEUED").unwrap();
     let output: String = log[restart..].iter().filter_map(|event| event["text"].as_str()).collect();
-    assert_eq!(output, expected);
+    assert_eq!(output, expected, "{log:#?}");
 }
 
 /// A program that writes for two seconds.

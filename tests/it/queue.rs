@@ -159,11 +159,11 @@ async fn a_lease_that_ran_out_writes_nothing_and_a_new_one_does() {
         first_sequence,
         events: vec![],
     };
-    let turn = async |batch: events::Batch| {
+    let turns = async |batches: &[&events::Batch]| {
         let mut tx = shop.pool().begin().await.unwrap();
-        events::lock(&mut tx, &[&batch]).await.unwrap()[0]
+        events::lock(&mut tx, batches).await.unwrap()
     };
-    assert_eq!(turn(batch(&old, 1)).await, events::Turn::Lost);
+    assert_eq!(turns(&[&batch(&old, 1)]).await, [events::Turn::Lost]);
     let mut conn = shop.pool().acquire().await.unwrap();
     assert_eq!(leases::extend(&mut conn, &[old.lease_id], LEASE).await.unwrap(), []);
     let mut tx = shop.pool().begin().await.unwrap();
@@ -173,8 +173,11 @@ async fn a_lease_that_ran_out_writes_nothing_and_a_new_one_does() {
     tx.commit().await.unwrap();
     let (_, new) = claim(&shop, &claimant()).await.unwrap();
     assert_eq!(new.next_sequence, 2);
-    assert_eq!(turn(batch(&new, 2)).await, events::Turn::Next);
-    assert_eq!(turn(batch(&old, 1)).await, events::Turn::Lost);
+    assert_eq!(turns(&[&batch(&new, 2)]).await, [events::Turn::Next]);
+    assert_eq!(turns(&[&batch(&old, 1)]).await, [events::Turn::Lost]);
+    // A worker that has lost a lease and claimed the attempt anew hands in what is left of the old run as well.
+    let both = [&batch(&old, 2), &batch(&new, 2)];
+    assert_eq!(turns(&both).await, [events::Turn::Lost, events::Turn::Next]);
 }
 
 #[tokio::test]
