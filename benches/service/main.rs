@@ -37,7 +37,7 @@ async fn main() -> Result<()> {
         languages::languages(&client, &scale).await?;
     }
     if is_asked("throughput") {
-        parts::throughput(&client, &scale, &mut report).await?;
+        parts::throughput(&client, &server, &scale, &mut report).await?;
     }
     if is_asked("latency") {
         parts::latency(&client, &scale, &mut report).await?;

@@ -1,8 +1,11 @@
 //! What users of the service feel, but for the languages.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, Socket};
@@ -12,7 +15,7 @@ use crate::server::Server;
 
 /// Programs per second with everything kept, against a shell loop with as many jobs at once: both in
 /// turn, so that what else the machine does falls on both.
-pub async fn throughput(client: &Client, scale: &Scale, report: &mut Report) -> Result<()> {
+pub async fn throughput(client: &Client, server: &Server, scale: &Scale, report: &mut Report) -> Result<()> {
     const TURNS: usize = 4;
     const PROGRAM: &str = "print(sum(range(1000)))\n";
     let runs = scale.runs / TURNS;
@@ -21,9 +24,13 @@ pub async fn throughput(client: &Client, scale: &Scale, report: &mut Report) -> 
     let jobs = std::thread::available_parallelism()?.get();
     let command = format!("seq {runs} | xargs -P {jobs} -I{{}} /usr/bin/python3 main.py");
     let (mut shell, mut ours) = (Duration::ZERO, Duration::ZERO);
+    let (mut shell_cpu, mut cpu) = (Duration::ZERO, BTreeMap::new());
     client.run("python3", PROGRAM).await?;
     for _ in 0..TURNS {
+        let cpu_before = cpu_time(UsageWho::RUSAGE_CHILDREN)?;
         shell += at_the_shell(&command, directory.path()).await?;
+        shell_cpu += cpu_time(UsageWho::RUSAGE_CHILDREN)?.saturating_sub(cpu_before);
+        let cpu_before = all_cpu_times(server)?;
         let began = Instant::now();
         let mut running = JoinSet::new();
         for user in 0..jobs * 8 {
@@ -43,12 +50,21 @@ pub async fn throughput(client: &Client, scale: &Scale, report: &mut Report) -> 
             bail!("{done} programs were run instead of {runs}");
         }
         ours += began.elapsed();
+        for (role, after) in all_cpu_times(server)? {
+            let before = cpu_before.get(&role).copied().unwrap_or_default();
+            *cpu.entry(role).or_insert(Duration::ZERO) += after.saturating_sub(before);
+        }
     }
     let per_second = |time: Duration| (runs * TURNS) as f64 / time.as_secs_f64();
     let ratio = per_second(ours) / per_second(shell);
     println!("\n## Sustained, {} python3 programs\n", runs * TURNS);
     println!("shell loop  {:>7.1} per second", per_second(shell));
     println!("codecanvas  {:>7.1} per second, ratio {ratio:.2}", per_second(ours));
+    let each = |time: Duration| ms(time) / (runs * TURNS) as f64;
+    println!("CPU per program: shell loop {:.1} ms; codecanvas {:.1} ms", each(shell_cpu), each(cpu.values().sum()));
+    for (role, time) in &cpu {
+        println!("  {role:<12} {:>5.1} ms", each(*time));
+    }
     report.add(
         "python3 programs per second with everything kept, against a shell loop with as many jobs",
         &format!("{:.0} against {:.0}: {ratio:.2} ×", per_second(ours), per_second(shell)),
@@ -57,6 +73,19 @@ pub async fn throughput(client: &Client, scale: &Scale, report: &mut Report) -> 
         "throughput",
     );
     Ok(())
+}
+
+/// The time of processors that each part of the service has used so far, and this process as the client.
+fn all_cpu_times(server: &Server) -> Result<BTreeMap<String, Duration>> {
+    let mut times = server.cpu_times()?;
+    times.insert("client".to_owned(), cpu_time(UsageWho::RUSAGE_SELF)?);
+    Ok(times)
+}
+
+fn cpu_time(who: UsageWho) -> Result<Duration> {
+    let usage = getrusage(who)?;
+    let micros = [usage.user_time(), usage.system_time()].iter().map(TimeValLike::num_microseconds).sum::<i64>();
+    Ok(Duration::from_micros(micros.try_into()?))
 }
 
 /// From a program's write to the subscriber, by the clock of the machine that both are on.
@@ -158,7 +187,7 @@ pub async fn subscriptions(client: &Client, server: &Server, scale: &Scale, repo
 
 /// The sequences that each subscription of a socket still receives, until all are over.
 async fn until_complete(mut socket: Socket, subscriptions: usize) -> Result<Vec<Vec<i64>>> {
-    let mut sequences: std::collections::BTreeMap<String, Vec<i64>> = std::collections::BTreeMap::new();
+    let mut sequences: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     let mut complete = 0;
     while complete < subscriptions {
         let message = socket.next().await?;

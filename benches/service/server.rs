@@ -1,5 +1,6 @@
 //! A service of its own in a temporary directory, with quotas that do not get in the way.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -44,26 +45,66 @@ impl Server {
         Ok((Self { child, url }, began.elapsed()))
     }
 
-    /// Resident memory of each process of the service but Postgres' backends, in KiB.
-    pub fn resident_kib(&self) -> Result<Vec<(String, u64)>> {
+    /// Every process of the service with what it is: its role, or `postgres`, or `box` for what runs below a keeper.
+    fn processes(&self) -> Result<Vec<(u32, String)>> {
         let root = self.child.id().context("the service has ended")?;
         let mut found = Vec::new();
-        let mut waiting = vec![root];
-        while let Some(pid) = waiting.pop() {
-            let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))?;
-            for task in tasks.flatten() {
-                let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-                waiting.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
-            }
+        let mut waiting = vec![(root, String::new())];
+        while let Some((pid, parent)) = waiting.pop() {
             let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let name: Vec<&str> = command.split('\0').take(2).collect();
-            if !name.first().is_some_and(|first| first.contains("codecanvas")) {
+            let mut arguments = command.split('\0');
+            let program = arguments.next().unwrap_or_default();
+            let role = match parent.as_str() {
+                "keeper" | "box" => "box".to_owned(),
+                "postgres" => parent,
+                _ if program.contains("postgres") => "postgres".to_owned(),
+                _ => arguments.next().unwrap_or_default().to_owned(),
+            };
+            // A process may end while it is looked at.
+            for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+                let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+                let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+                waiting.extend(children.map(|child| (child, role.clone())));
+            }
+            found.push((pid, role));
+        }
+        Ok(found)
+    }
+
+    /// The time of processors that each kind of process has used so far, those that have ended included. What boxes
+    /// used is counted when they have ended.
+    pub fn cpu_times(&self) -> Result<BTreeMap<String, Duration>> {
+        // What the kernel tells programs is in hundredths of a second, whatever its own clock does.
+        let time = |ticks: u64| Duration::from_millis(10 * ticks);
+        let mut times: BTreeMap<String, Duration> = BTreeMap::new();
+        for (pid, role) in self.processes()? {
+            // proc_pid_stat(5): fields 14 to 17, counted behind the name, which may hold anything.
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' ')).into_iter().flatten();
+            let ticks: Vec<u64> = fields.skip(11).take(4).filter_map(|field| field.parse().ok()).collect();
+            let [user, system, children_user, children_system] = ticks[..] else { continue };
+            let of_children = if role == "keeper" { "box" } else { role.as_str() };
+            if matches!(role.as_str(), "keeper" | "postgres") {
+                *times.entry(of_children.to_owned()).or_default() += time(children_user + children_system);
+            }
+            if role != "box" {
+                *times.entry(role).or_default() += time(user + system);
+            }
+        }
+        Ok(times)
+    }
+
+    /// Resident memory of each process of the service but Postgres' backends, in KiB.
+    pub fn resident_kib(&self) -> Result<Vec<(String, u64)>> {
+        let mut found = Vec::new();
+        for (pid, role) in self.processes()? {
+            if matches!(role.as_str(), "box" | "postgres") {
                 continue;
             }
             let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
             let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
             let kib = resident.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse().ok());
-            found.push((format!("{} ({pid})", name.get(1).unwrap_or(&"")), kib.unwrap_or(0)));
+            found.push((format!("{role} ({pid})"), kib.unwrap_or(0)));
         }
         Ok(found)
     }
