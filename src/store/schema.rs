@@ -97,6 +97,9 @@ pub struct Pending {
 /// How long the server may take to answer at the start of a process.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long an unused connection is taken to be sound: a Postgres that is started again needs longer.
+const TRUSTED: Duration = Duration::from_millis(100);
+
 /// Connects, and makes sure that the server is new enough.
 pub async fn connect(url: &Secret, settings: &Database) -> Result<PgPool, SchemaError> {
     let options: PgConnectOptions = url.expose().parse().map_err(|_| SchemaError::Url)?;
@@ -120,6 +123,16 @@ pub async fn connect(url: &Secret, settings: &Database) -> Result<PgPool, Schema
     Ok(PgPoolOptions::new()
         .max_connections(settings.max_connections)
         .acquire_timeout(CONNECT_TIMEOUT)
+        // Where it was in use a moment ago the round trip tells nothing new.
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move {
+                if state.idle_for > TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options))
 }
 
