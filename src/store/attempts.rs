@@ -135,6 +135,8 @@ pub struct Conclusion {
     pub attempt_id: AttemptId,
     /// How it ended.
     pub verdict: Verdict,
+    /// States that it went through and that are not stored, in order, FINISHED excepted.
+    pub states: Vec<AttemptState>,
     /// Events behind those that are stored, `AttemptFinished` excepted.
     pub tail: Vec<Event>,
     /// The sequence of `AttemptFinished`.
@@ -145,7 +147,8 @@ pub struct Conclusion {
 
 /// Gives an attempt its verdict: takes it out of the queue and packs its log.
 pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::Result<()> {
-    let Conclusion { attempt_id, verdict, mut tail, last_sequence, at } = conclusion;
+    let Conclusion { attempt_id, verdict, mut states, mut tail, last_sequence, at } = conclusion;
+    states.push(AttemptState::Finished);
     tail.push(Event { sequence: last_sequence, at, body: EventBody::AttemptFinished });
     let packed = log::pack(conn, attempt_id, tail).await?;
     sqlx::query!(
@@ -161,9 +164,11 @@ pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::
              WHERE s.id = f.submission_id AND s.counted_attempt_id = f.id
          ), recorded AS (
              INSERT INTO activity (attempt_id, author_id, course_id, state, verdict)
-             SELECT f.id, s.author_id, s.course_id, 'FINISHED', $2
+             SELECT f.id, s.author_id, s.course_id, c.state, CASE c.state WHEN 'FINISHED' THEN $2 END
              FROM finished f
              JOIN submissions s ON s.id = f.submission_id
+             CROSS JOIN unnest($5::attempt_state[]) WITH ORDINALITY AS c (state, position)
+             ORDER BY c.position
              RETURNING concat_ws(' ', author_id, course_id) AS feeds
          ), superseded AS (
              -- Begun by a worker that was lost, and not begun again since.
@@ -189,6 +194,7 @@ pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::
         verdict as Verdict,
         packed.event_count,
         packed.bytes,
+        &states as &[AttemptState],
     )
     .execute(&mut *conn)
     .await?;
@@ -242,7 +248,8 @@ pub async fn conclude_without_worker(
             }
         }
     }
-    let conclusion = Conclusion { attempt_id: open.attempt_id, verdict, tail, last_sequence: sequence, at };
+    let states = Vec::new();
+    let conclusion = Conclusion { attempt_id: open.attempt_id, verdict, states, tail, last_sequence: sequence, at };
     conclude(conn, conclusion).await
 }
 

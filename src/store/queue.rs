@@ -121,7 +121,7 @@ pub async fn lock_next(
     Ok(row.map(|row| Candidate { attempt_id: row.attempt_id, user_id: row.user_id }))
 }
 
-/// An attempt that a worker has leased, and all that is needed to run it but its files.
+/// An attempt that a worker has leased, and all that is needed to run it.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// Which attempt.
@@ -136,6 +136,8 @@ pub struct Claim {
     pub waited: Duration,
     /// The language's name.
     pub language: String,
+    /// Path and contents of its files, in the order they were sent.
+    pub files: Vec<(String, Vec<u8>)>,
     /// Which of the files is compiled or run first.
     pub main_path: String,
     /// Standard input.
@@ -178,7 +180,17 @@ pub async fn claim(conn: &mut PgConnection, candidate: Candidate, claimant: &Cla
          SELECT
              s.id AS "submission_id: SubmissionId", s.language, s.main_path, s.stdin, s.arguments, s.is_interactive,
              c.next_sequence, t.requested_limits AS "requested_limits: Json<RequestedLimits>",
-             (1000 * extract(epoch FROM clock_timestamp() - c.enqueued_at))::bigint AS "waited_ms!"
+             (1000 * extract(epoch FROM clock_timestamp() - c.enqueued_at))::bigint AS "waited_ms!",
+             ARRAY(
+                 SELECT f.path FROM submission_files f WHERE f.submission_id = s.id ORDER BY f.position
+             ) AS "paths!",
+             ARRAY(
+                 SELECT o.bytes
+                 FROM submission_files f
+                 JOIN sources o ON o.sha256 = f.sha256
+                 WHERE f.submission_id = s.id
+                 ORDER BY f.position
+             ) AS "contents!"
          FROM claimed c
          CROSS JOIN started t
          JOIN submissions s ON s.id = t.submission_id"#,
@@ -198,6 +210,7 @@ pub async fn claim(conn: &mut PgConnection, candidate: Candidate, claimant: &Cla
         next_sequence: row.next_sequence,
         waited: Duration::from_millis(row.waited_ms.max(0).cast_unsigned()),
         language: row.language,
+        files: row.paths.into_iter().zip(row.contents).collect(),
         main_path: row.main_path,
         stdin: row.stdin,
         arguments: row.arguments,

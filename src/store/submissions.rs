@@ -228,18 +228,3 @@ pub async fn list_files(
     let file = |path, bytes, sha256| StoredFile { path, bytes, sha256 };
     Ok(rows.into_iter().map(|row| (row.submission_id, file(row.path, row.bytes, row.sha256))).collect())
 }
-
-/// Files of a submission for the worker that runs it: path and contents.
-pub async fn list_files_to_run(conn: &mut PgConnection, id: SubmissionId) -> sqlx::Result<Vec<(String, Vec<u8>)>> {
-    let rows = sqlx::query!(
-        "SELECT f.path, c.bytes
-         FROM submission_files f
-         JOIN sources c ON c.sha256 = f.sha256
-         WHERE f.submission_id = $1
-         ORDER BY f.position",
-        id.as_uuid(),
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.path, row.bytes)).collect())
-}

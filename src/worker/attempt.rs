@@ -3,9 +3,8 @@
 use tokio::sync::mpsc;
 use tracing::Span;
 
-use super::claims::Seat;
-use super::recorder::{End, Journal};
-use super::retry::{Pauses, is_passing};
+use super::journal::{End, Journal};
+use super::seat::Seat;
 use super::{Worker, control};
 use crate::domain::attempt::{Output, Step};
 use crate::domain::event::EventBody;
@@ -15,7 +14,6 @@ use crate::domain::verdict::{StepKind, Verdict};
 use crate::executor::{
     Control, Execution, ExecutionEvent, ExecutionEventBody, Job, SourceFile, StepResult, StoredOutput,
 };
-use crate::store;
 use crate::store::queue::Claim;
 use crate::store::steps::whole_ms;
 
@@ -38,16 +36,12 @@ pub(super) fn span(worker: &Worker, attempt: AttemptId) -> Span {
 
 /// Runs an attempt and records what happens. Returns when its end is stored, or when it is not ours any
 /// more. The slot is free for the next one as soon as the program has ended.
-pub(super) async fn run(worker: &Worker, claim: Claim, seat: Seat) {
+pub(super) async fn run(worker: &Worker, mut claim: Claim, seat: Seat) {
     let signals = worker.leases.hold(claim.lease_id);
     // Before the program runs: what is said from now on wakes it.
     let waker = worker.hub.control_of(claim.attempt_id);
     let mut journal = worker.recorder.journal(claim.attempt_id, claim.lease_id, claim.next_sequence);
-    let Some(job) = load(worker, &claim).await else {
-        // The lease runs out and the attempt goes to somebody else.
-        worker.leases.release(claim.lease_id);
-        return;
-    };
+    let job = take_job(&mut claim);
     let language = job.language.clone();
     let started = std::time::Instant::now();
 
@@ -128,34 +122,18 @@ fn count(language: &str, execution: &Execution, took: std::time::Duration) {
     }
 }
 
-/// The program and all that belongs to it. `None`: the lease was lost before it could be read.
-async fn load(worker: &Worker, claim: &Claim) -> Option<Job> {
-    let mut pauses = Pauses::default();
-    let files = loop {
-        let files = async {
-            store::submissions::list_files_to_run(&mut *worker.pool.acquire().await?, claim.submission_id).await
-        };
-        match files.await {
-            Ok(files) => break files,
-            Err(error) if is_passing(&error) => pauses.wait().await,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "cannot read the files of a submission");
-                return None;
-            }
-        }
-        if !worker.leases.is_held(claim.lease_id) {
-            return None;
-        }
-    };
-    Some(Job {
-        language: claim.language.clone(),
+/// The program and all that belongs to it: nobody else needs it.
+fn take_job(claim: &mut Claim) -> Job {
+    let files = std::mem::take(&mut claim.files);
+    Job {
+        language: std::mem::take(&mut claim.language),
         files: files.into_iter().map(|(path, bytes)| SourceFile { path, bytes }).collect(),
-        main_path: claim.main_path.clone(),
-        stdin: claim.stdin.clone(),
-        arguments: claim.arguments.clone(),
+        main_path: std::mem::take(&mut claim.main_path),
+        stdin: std::mem::take(&mut claim.stdin),
+        arguments: std::mem::take(&mut claim.arguments),
         limits: claim.limits,
         is_interactive: claim.is_interactive,
-    })
+    }
 }
 
 async fn record(journal: &mut Journal, attempt: AttemptId, event: ExecutionEvent, typed_offset: &mut u64) {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sqlx::{Connection as _, PgConnection};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
+use super::connection::Kept;
 use super::retry::Pauses;
+use super::seat::Seat;
 use super::{Worker, attempt};
 use crate::store::queue::{self, Claim};
 
@@ -22,6 +25,7 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
     // Before the first look: a wake-up in between is then not lost.
     let mut waker = worker.hub.queue();
     let mut pauses = Pauses::default();
+    let mut connection = Kept::new(worker.pool.clone());
     loop {
         // A permit first, a claim then: what is claimed runs at once.
         let permit = tokio::select! {
@@ -34,7 +38,7 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
             if drain.is_cancelled() {
                 return attempts;
             }
-            match claim(worker).await {
+            match claim(worker, &mut connection).await {
                 Ok(Some(claimed)) => {
                     pauses = Pauses::default();
                     break claimed;
@@ -56,32 +60,22 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
     }
 }
 
-/// The right to run one program, counted while it is held.
-#[derive(Debug)]
-pub(super) struct Seat {
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Seat {
-    fn take(permit: OwnedSemaphorePermit) -> Self {
-        metrics::gauge!("codecanvas_worker_busy_slots").increment(1.0);
-        Self { _permit: permit }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        metrics::gauge!("codecanvas_worker_busy_slots").decrement(1.0);
-    }
-}
-
 /// Leases the next attempt whose user may run one more. Answers with the span of all that becomes of it.
-async fn claim(worker: &Worker) -> sqlx::Result<Option<(Claim, Span)>> {
+async fn claim(worker: &Worker, kept: &mut Kept) -> sqlx::Result<Option<(Claim, Span)>> {
+    let mut connection = kept.take().await?;
+    let claimed = claim_by(worker, &mut connection).await?;
+    kept.keep(connection);
+    Ok(claimed)
+}
+
+async fn claim_by(worker: &Worker, connection: &mut PgConnection) -> sqlx::Result<Option<(Claim, Span)>> {
     let mut at_their_quota = Vec::new();
     loop {
-        let mut tx = worker.pool.begin().await?;
-        let candidate = queue::lock_next(&mut tx, &worker.claimant.languages, &at_their_quota).await?;
-        let Some(candidate) = candidate else { return Ok(None) };
+        let mut tx = connection.begin().await?;
+        let Some(candidate) = queue::lock_next(&mut tx, &worker.claimant.languages, &at_their_quota).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
         let user = candidate.user_id;
         let span = attempt::span(worker, candidate.attempt_id);
         let claiming = async {

@@ -18,12 +18,15 @@
 
 mod attempt;
 mod claims;
+mod connection;
 mod control;
 mod housekeeping;
+mod journal;
 mod leases;
 mod reclaim;
 mod recorder;
 mod retry;
+mod seat;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -35,8 +38,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use self::journal::Recorder;
 use self::leases::Leases;
-use self::recorder::Recorder;
+use self::recorder::Recording;
 use crate::config::Config;
 use crate::domain::ids::WorkerId;
 use crate::domain::language::OfferedLanguage;
@@ -113,7 +117,8 @@ pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result
     let executor = Executor::start(settings.executor, end.clone()).await?;
     let id = WorkerId::new();
     let leases = Arc::new(Leases::default());
-    let (recorder, recording) = Recorder::new(pool.clone(), Arc::clone(&leases));
+    let (recorder, entries) = Recorder::new();
+    let recording = Recording::new(pool.clone(), Arc::clone(&leases), entries);
     let worker = Arc::new(Worker {
         id,
         claimant: claimant(id, executor.languages(), settings.lease),

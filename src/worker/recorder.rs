@@ -1,147 +1,34 @@
 //! Stores what happens in all attempts of the worker, many events in one transaction.
 //!
-//! `NOTIFY` serialises commits over the whole server, so the recorder makes few of them: it takes what
-//! has come from all slots since its last transaction, waits a few milliseconds where that was just
-//! now, and writes it with one commit. The first byte after a pause is stored at once.
+//! `NOTIFY` serialises commits over the whole server, and each takes time of the processors that programs
+//! run on, so the recorder makes few of them: it takes what has come from all slots since its last
+//! transaction, waits a few milliseconds where that was just now, and writes it with one commit. An entry
+//! says how long it can wait for others; a verdict cannot.
 //!
-//! While Postgres is away events wait here, bounded in bytes; when that is used up, programs wait. A
-//! commit whose answer was lost with the connection is recognised by the sequence in the queue's row and
-//! is not made twice.
+//! While Postgres is away events wait here. A commit whose answer was lost with the connection is recognised
+//! by the sequence in the queue's row and is not made twice.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use super::connection::Kept;
+use super::journal::{End, Entries, Entry, EntryBody};
 use super::leases::Leases;
 use super::retry::{Pauses, is_passing};
 use crate::domain::attempt::Step;
-use crate::domain::event::{Event, EventBody};
-use crate::domain::ids::{AttemptId, LeaseId};
-use crate::domain::verdict::{AttemptState, Verdict};
+use crate::domain::event::EventBody;
+use crate::domain::verdict::AttemptState;
 use crate::store::attempts::{self, Conclusion};
 use crate::store::events::{self, Batch, Turn};
 use crate::store::{leases, steps};
 
 /// From the beginning of one transaction to that of the next, unless an attempt ends.
 const INTERVAL: Duration = Duration::from_millis(4);
-/// What may wait to be stored, in KiB.
-const BUFFER_KIB: u32 = 32 * 1024;
-/// How many entries may wait to be stored.
-const ENTRIES: usize = 1024;
-
-/// How an attempt ends for this worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// It has a verdict.
-    Verdict(Verdict),
-    /// The worker stops: the attempt goes back to the queue.
-    PutBack,
-}
-
-#[derive(Debug)]
-struct Entry {
-    attempt_id: AttemptId,
-    lease_id: LeaseId,
-    body: EntryBody,
-}
-
-#[derive(Debug)]
-enum EntryBody {
-    Event {
-        event: Event,
-        step: Option<Box<Step>>,
-        room: OwnedSemaphorePermit,
-    },
-    End {
-        end: End,
-        sequence: i32,
-        at: DateTime<Utc>,
-        /// Dropped when it is stored, or lost.
-        done: oneshot::Sender<()>,
-    },
-}
-
-/// Where attempts hand in what happened. Clones share everything.
-#[derive(Debug, Clone)]
-pub(super) struct Recorder {
-    entries: mpsc::Sender<Entry>,
-    room: Arc<Semaphore>,
-    closed: CancellationToken,
-}
-
-impl Recorder {
-    /// A recorder, and the task that does its work.
-    pub(super) fn new(pool: PgPool, leases: Arc<Leases>) -> (Self, Recording) {
-        let (sender, entries) = mpsc::channel(ENTRIES);
-        let closed = CancellationToken::new();
-        let room = Arc::new(Semaphore::new(BUFFER_KIB as usize));
-        let recording = Recording { pool, leases, entries, closed: closed.clone() };
-        (Self { entries: sender, room, closed }, recording)
-    }
-
-    /// The journal of an attempt whose next event has this sequence.
-    pub(super) fn journal(&self, attempt_id: AttemptId, lease_id: LeaseId, next_sequence: i32) -> Journal {
-        Journal { recorder: self.clone(), attempt_id, lease_id, next_sequence }
-    }
-
-    /// Stores what has been handed in, and ends.
-    pub(super) fn close(&self) {
-        self.closed.cancel();
-    }
-}
-
-/// Where one attempt hands in what happened, in order.
-#[derive(Debug)]
-pub(super) struct Journal {
-    recorder: Recorder,
-    attempt_id: AttemptId,
-    lease_id: LeaseId,
-    next_sequence: i32,
-}
-
-impl Journal {
-    /// Hands in an event, and the step as it is then. Waits while too much is not stored yet.
-    pub(super) async fn write(&mut self, at: DateTime<Utc>, body: EventBody, step: Option<Step>) {
-        let room = Arc::clone(&self.recorder.room).acquire_many_owned(kib(&body, step.as_ref())).await;
-        let room = room.expect("nobody closes the semaphore");
-        let event = Event { sequence: self.next_sequence, at, body };
-        self.next_sequence += 1;
-        self.send(EntryBody::Event { event, step: step.map(Box::new), room }).await;
-    }
-
-    /// Hands in the end and waits until it is stored.
-    pub(super) async fn end(self, end: End) {
-        let (done, stored) = oneshot::channel();
-        self.send(EntryBody::End { end, sequence: self.next_sequence, at: Utc::now(), done }).await;
-        // The sender says nothing: it is dropped when there is nothing more to wait for.
-        drop(stored.await);
-    }
-
-    async fn send(&self, body: EntryBody) {
-        let entry = Entry { attempt_id: self.attempt_id, lease_id: self.lease_id, body };
-        // The recorder outlives all attempts but those that are left behind.
-        drop(self.recorder.entries.send(entry).await);
-    }
-}
-
-/// The room that an entry takes: never more than there is.
-fn kib(body: &EventBody, step: Option<&Step>) -> u32 {
-    let event = match body {
-        EventBody::OutputChunk { bytes, .. } | EventBody::InputChunk { bytes, .. } => bytes.len(),
-        EventBody::StateChanged(_)
-        | EventBody::StepStarted(_)
-        | EventBody::StepFinished(_)
-        | EventBody::AttemptFinished => 0,
-    };
-    let step = step.map_or(0, |step| step.stdout.bytes.len() + step.stderr.bytes.len());
-    u32::try_from((event + step) / 1024 + 1).unwrap_or(BUFFER_KIB).min(BUFFER_KIB)
-}
-
 /// What one attempt has handed in since the last transaction.
 #[derive(Debug)]
 struct Pending {
@@ -166,9 +53,14 @@ impl Pending {
         Self { batch, states: Vec::new(), steps: Vec::new(), end: None, done: None, room: Vec::new() }
     }
 
+    /// Whether the attempt has its verdict by this.
+    const fn is_concluded(&self) -> bool {
+        matches!(self.end, Some((End::Verdict(_), _)))
+    }
+
     fn add(&mut self, body: EntryBody) {
         match body {
-            EntryBody::Event { event, step, room } => {
+            EntryBody::Event { event, step, room, .. } => {
                 if let EventBody::StateChanged(state) = event.body {
                     self.states.push(state);
                 }
@@ -190,56 +82,53 @@ impl Pending {
 /// The work of the recorder.
 #[derive(Debug)]
 pub(super) struct Recording {
-    pool: PgPool,
+    connection: Kept,
     leases: Arc<Leases>,
-    entries: mpsc::Receiver<Entry>,
-    closed: CancellationToken,
+    entries: Entries,
 }
 
 impl Recording {
+    /// The work on these entries.
+    pub(super) const fn new(pool: PgPool, leases: Arc<Leases>, entries: Entries) -> Self {
+        Self { connection: Kept::new(pool), leases, entries }
+    }
+
     /// Stores what is handed in until the recorder is closed and nothing is left.
     pub(super) async fn run(mut self) {
-        let mut due = Instant::now();
-        loop {
-            let first = tokio::select! {
-                biased;
-                entry = self.entries.recv() => entry,
-                () = self.closed.cancelled() => None,
-            };
-            let Some(first) = first else { return };
-            let pending = self.collect(first, due).await;
-            due = Instant::now() + INTERVAL;
+        let mut not_before = Instant::now();
+        while let Some(first) = self.entries.next().await {
+            let pending = self.collect(first, not_before).await;
+            not_before = Instant::now() + INTERVAL;
             self.store(pending).await;
         }
     }
 
-    /// Takes what has come, and waits for more until `due` unless an attempt ends.
-    async fn collect(&mut self, first: Entry, due: Instant) -> Vec<Pending> {
+    /// Takes what has come, and waits for more until some of it is due, which it is at once where an attempt ends.
+    async fn collect(&mut self, first: Entry, not_before: Instant) -> Vec<Pending> {
         let mut all: Vec<Pending> = Vec::new();
-        let mut entry = first;
-        loop {
-            let ends = matches!(entry.body, EntryBody::End { .. });
+        let mut next = Some(first);
+        let (mut due, mut ends) = (None, false);
+        while let Some(entry) = next {
+            match &entry.body {
+                EntryBody::Event { due: own, .. } => due = Some(due.map_or(*own, |due: Instant| due.min(*own))),
+                EntryBody::End { .. } => ends = true,
+            }
             let known = all.iter().position(|pending| pending.batch.lease_id == entry.lease_id);
             let index = known.unwrap_or_else(|| {
                 all.push(Pending::new(&entry));
                 all.len() - 1
             });
             all[index].add(entry.body);
-            let next = if ends {
-                self.entries.try_recv().ok()
-            } else {
-                // Takes at once what is there, also when it is due.
-                tokio::time::timeout_at(due, self.entries.recv()).await.ok().flatten()
+            next = match due {
+                Some(due) if !ends => self.entries.next_by(due.max(not_before)).await,
+                Some(_) | None => self.entries.next_now(),
             };
-            match next {
-                Some(next) => entry = next,
-                None => return all,
-            }
         }
+        all
     }
 
     /// Stores what attempts have handed in, however long it takes.
-    async fn store(&self, mut pending: Vec<Pending>) {
+    async fn store(&mut self, mut pending: Vec<Pending>) {
         let started = Instant::now();
         let mut pauses = Pauses::default();
         loop {
@@ -284,46 +173,53 @@ impl Recording {
         }
     }
 
-    async fn transaction(&self, pending: &[Pending]) -> sqlx::Result<Vec<Turn>> {
-        let batches: Vec<_> = pending.iter().map(|pending| &pending.batch).collect();
-        let mut tx = self.pool.begin().await?;
-        let turns = events::lock(&mut tx, &batches).await?;
-        let next: Vec<_> =
-            pending.iter().zip(&turns).filter(|(_, turn)| **turn == Turn::Next).map(|(p, _)| p).collect();
-        let states: Vec<_> =
-            next.iter().flat_map(|p| p.states.iter().map(|state| (p.batch.attempt_id, *state))).collect();
-        attempts::change_states(&mut tx, &states).await?;
-        for step in next.iter().flat_map(|pending| &pending.steps) {
-            steps::put(&mut tx, step).await?;
-        }
-        // The last events of an attempt are packed with the rest without ever being rows.
-        let is_concluded = |pending: &Pending| matches!(pending.end, Some((End::Verdict(_), _)));
-        let live: Vec<_> = next.iter().filter(|pending| !is_concluded(pending)).map(|pending| &pending.batch).collect();
-        events::append(&mut tx, &live).await?;
-        for pending in &next {
-            let batch = &pending.batch;
-            match pending.end {
-                None => {}
-                Some((End::Verdict(verdict), at)) => {
-                    let conclusion = Conclusion {
-                        attempt_id: batch.attempt_id,
-                        verdict,
-                        tail: batch.events.clone(),
-                        last_sequence: batch.next_sequence(),
-                        at,
-                    };
-                    attempts::conclude(&mut tx, conclusion).await?;
-                }
-                Some((End::PutBack, _)) => {
-                    if let Some(open) = leases::lock_leased(&mut tx, batch.attempt_id, batch.lease_id).await? {
-                        attempts::requeue(&mut tx, &open, false).await?;
-                    }
+    async fn transaction(&mut self, pending: &[Pending]) -> sqlx::Result<Vec<Turn>> {
+        let mut connection = self.connection.take().await?;
+        let turns = write(&mut connection, pending).await?;
+        self.connection.keep(connection);
+        Ok(turns)
+    }
+}
+
+/// Writes what attempts have handed in, in one transaction.
+async fn write(conn: &mut PgConnection, pending: &[Pending]) -> sqlx::Result<Vec<Turn>> {
+    let batches: Vec<_> = pending.iter().map(|pending| &pending.batch).collect();
+    let mut tx = conn.begin().await?;
+    let turns = events::lock(&mut tx, &batches).await?;
+    let next: Vec<_> = pending.iter().zip(&turns).filter(|(_, turn)| **turn == Turn::Next).map(|(p, _)| p).collect();
+    // What an attempt ends with is written with its verdict, and never is a row, or a state, of its own.
+    let live: Vec<_> = next.iter().filter(|pending| !pending.is_concluded()).collect();
+    let states: Vec<_> = live.iter().flat_map(|p| p.states.iter().map(|state| (p.batch.attempt_id, *state))).collect();
+    attempts::change_states(&mut tx, &states).await?;
+    for step in next.iter().flat_map(|pending| &pending.steps) {
+        steps::put(&mut tx, step).await?;
+    }
+    let appended: Vec<_> = live.iter().map(|pending| &pending.batch).collect();
+    events::append(&mut tx, &appended).await?;
+    for pending in &next {
+        let batch = &pending.batch;
+        match pending.end {
+            None => {}
+            Some((End::Verdict(verdict), at)) => {
+                let conclusion = Conclusion {
+                    attempt_id: batch.attempt_id,
+                    verdict,
+                    states: pending.states.clone(),
+                    tail: batch.events.clone(),
+                    last_sequence: batch.next_sequence(),
+                    at,
+                };
+                attempts::conclude(&mut tx, conclusion).await?;
+            }
+            Some((End::PutBack, _)) => {
+                if let Some(open) = leases::lock_leased(&mut tx, batch.attempt_id, batch.lease_id).await? {
+                    attempts::requeue(&mut tx, &open, false).await?;
                 }
             }
         }
-        tx.commit().await?;
-        Ok(turns)
     }
+    tx.commit().await?;
+    Ok(turns)
 }
 
 /// Counts what a transaction has stored.
@@ -335,5 +231,67 @@ fn count(pending: &[Pending], took: Duration) {
     let now = Utc::now();
     for event in pending.iter().flat_map(|pending| &pending.batch.events) {
         metrics::histogram!("codecanvas_event_store_seconds").record((now - event.at).to_std().unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::PgPoolOptions;
+
+    use super::*;
+    use crate::domain::ids::{AttemptId, LeaseId};
+    use crate::domain::verdict::{OutputStream, StepKind, Verdict};
+    use crate::worker::journal::{Journal, Recorder};
+
+    fn recording() -> (Recorder, Recording) {
+        let (recorder, entries) = Recorder::new();
+        let nowhere = PgPoolOptions::new().connect_lazy("postgres://localhost/nothing").unwrap();
+        (recorder, Recording::new(nowhere, Arc::default(), entries))
+    }
+
+    fn journal(recorder: &Recorder) -> Journal {
+        recorder.journal(AttemptId::new(), LeaseId::new(), 1)
+    }
+
+    fn output() -> EventBody {
+        EventBody::OutputChunk { kind: StepKind::Run, stream: OutputStream::Stdout, offset: 0, bytes: vec![b'a'] }
+    }
+
+    async fn collect(recording: &mut Recording) -> Vec<Pending> {
+        let first = recording.entries.next().await.unwrap();
+        recording.collect(first, Instant::now()).await
+    }
+
+    #[tokio::test]
+    async fn all_of_a_program_that_prints_and_is_done_is_stored_together() {
+        let (recorder, mut recording) = recording();
+        let mut journal = journal(&recorder);
+        let running = EventBody::StateChanged(AttemptState::Running);
+        for body in [running, EventBody::StepStarted(StepKind::Run), output(), EventBody::StepFinished(StepKind::Run)] {
+            journal.write(Utc::now(), body, None).await;
+        }
+        let ending = tokio::spawn(journal.end(End::Verdict(Verdict::Ok)));
+        let pending = collect(&mut recording).await;
+        assert_eq!(pending.len(), 1);
+        assert_eq!(pending[0].batch.events.len(), 4);
+        assert_eq!(pending[0].states, [AttemptState::Running]);
+        assert!(pending[0].is_concluded());
+        drop(pending);
+        ending.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_company_goes_with_what_cannot_wait() {
+        let (recorder, mut recording) = recording();
+        let (mut first, mut second) = (journal(&recorder), journal(&recorder));
+        first.write(Utc::now(), output(), None).await;
+        assert_eq!(collect(&mut recording).await.len(), 1);
+        second.write(Utc::now(), EventBody::StateChanged(AttemptState::Running), None).await;
+        first.write(Utc::now(), output(), None).await;
+        let pending = collect(&mut recording).await;
+        let sequences: Vec<_> = pending.iter().map(|pending| pending.batch.first_sequence).collect();
+        assert_eq!(sequences, [1, 2]);
+        recorder.close();
+        assert!(recording.entries.next().await.is_none());
     }
 }
