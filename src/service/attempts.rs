@@ -18,7 +18,9 @@ use crate::store::input::Typed;
 
 /// The longest that an answer is held back until an attempt has finished.
 pub const MAX_WAIT: Duration = Duration::from_mins(1);
-/// How often a waiting request looks even if nothing woke it.
+/// How often a waiting request looks even if nothing woke it: at first, for what happened before it listened, and
+/// then.
+const FIRST_POLL: Duration = Duration::from_millis(30);
 const POLL: Duration = Duration::from_secs(1);
 /// The most that can be typed at once, and for one attempt.
 const MAX_WRITE_BYTES: usize = 64 * 1024;
@@ -92,23 +94,25 @@ pub async fn events(
     Ok(super::logs::read_log(&mut conn, viewer, &attempt, after, limit).await?)
 }
 
-/// Waits until the attempt has finished, but no longer than `wait`. Answers with it as it is then.
+/// Waits until the attempt, which was looked at just now, has finished, but no longer than `wait`. Answers with it
+/// as it is then.
 pub async fn wait_finished(
     services: &Services,
     viewer: &Viewer,
-    id: AttemptId,
+    mut attempt: Attempt,
     wait: Duration,
 ) -> Result<Attempt, Error> {
     let deadline = Instant::now() + wait.min(MAX_WAIT);
-    // Before the first look: a wake-up in between is then not lost.
-    let mut waker = services.hub.events_of(id);
+    let mut waker = services.hub.events_of(attempt.id);
+    let mut poll = FIRST_POLL;
     loop {
-        let attempt = get(services, viewer, id).await?;
         let left = deadline.saturating_duration_since(Instant::now());
         if attempt.state.is_final() || left.is_zero() {
             return Ok(attempt);
         }
-        waker.wait(left.min(POLL)).await;
+        waker.wait(left.min(poll)).await;
+        poll = POLL;
+        attempt = get(services, viewer, attempt.id).await?;
     }
 }
 

@@ -263,6 +263,7 @@ impl Workshop {
     }
 
     pub async fn finished(&self, viewer: &Viewer, attempt: AttemptId) -> Attempt {
+        let attempt = attempts::get(&self.services, viewer, attempt).await.unwrap();
         let attempt = attempts::wait_finished(&self.services, viewer, attempt, PATIENCE).await.unwrap();
         assert!(attempt.state.is_final(), "{attempt:?}");
         attempt

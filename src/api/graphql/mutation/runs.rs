@@ -164,7 +164,7 @@ fn parse_wait(wait_ms: Option<i32>) -> Result<Option<Duration>, Error> {
 
 async fn wait(ctx: &Context<'_>, attempt: attempt::Attempt, wait: Option<Duration>) -> Result<Attempt> {
     let Some(wait) = wait else { return Ok(attempt.into()) };
-    Ok(attempts::wait_finished(ctx.services(), ctx.viewer()?, attempt.id, wait).await?.into())
+    Ok(attempts::wait_finished(ctx.services(), ctx.viewer()?, attempt, wait).await?.into())
 }
 
 /// Handing in, running again, stopping, typing.
