@@ -116,7 +116,8 @@ pub async fn attempt_events(
     let attempt = store::events::find_readable(&mut *services.connection().await?, &viewer, id)
         .await?
         .ok_or(Error::NotFound("attempt"))?;
-    let stream = EventStream {
+    // On the heap: the stream holds it twice, for itself and for its next event.
+    let stream = Box::new(EventStream {
         tail: services.tails.of(id),
         rights: Rights::new(services, viewer),
         attempt,
@@ -125,8 +126,8 @@ pub async fn attempt_events(
         buffer: VecDeque::new(),
         has_more: true,
         is_complete: false,
-    };
-    Ok(stream::try_unfold(stream, async |mut stream: EventStream| {
+    });
+    Ok(stream::try_unfold(stream, async |mut stream: Box<EventStream>| {
         Ok(stream.next().await?.map(|event| (event, stream)))
     }))
 }
@@ -146,7 +147,8 @@ impl EventStream {
             let is_poll = !self.has_more && !self.rights.wait(self.waker.wait(POLL)).await;
             // What wakes us from here on is read the next time.
             let wake_ups = self.waker.forget();
-            match self.fill(if is_poll { u64::MAX } else { wake_ups }).await {
+            // On the heap, like all that a stream needs only while it reads: thousands of them wait.
+            match Box::pin(self.fill(if is_poll { u64::MAX } else { wake_ups })).await {
                 Ok(()) => self.has_more = !self.buffer.is_empty(),
                 Err(error) if is_passing(&error) => {
                     tokio::time::sleep(DATABASE_PAUSE).await;
@@ -227,8 +229,8 @@ async fn activity<K: std::hash::Hash + Eq + Copy + Send + 'static>(
         None => store::activity::start(&mut *services.connection().await?, feed).await?,
     };
     let rights = Rights::new(services, viewer);
-    let stream = ActivityStream { rights, feed, waker, after, buffer: VecDeque::new() };
-    Ok(stream::try_unfold(stream, async |mut stream: ActivityStream<K>| Ok(Some((stream.next().await?, stream)))))
+    let stream = Box::new(ActivityStream { rights, feed, waker, after, buffer: VecDeque::new() });
+    Ok(stream::try_unfold(stream, async |mut stream: Box<ActivityStream<K>>| Ok(Some((stream.next().await?, stream)))))
 }
 
 impl<K: std::hash::Hash + Eq + Copy> ActivityStream<K> {
@@ -239,7 +241,7 @@ impl<K: std::hash::Hash + Eq + Copy> ActivityStream<K> {
                 self.after = activity.cursor;
                 return Ok(activity);
             }
-            match self.fill().await {
+            match Box::pin(self.fill()).await {
                 Ok(true) => {
                     tokio::time::sleep(pause).await;
                     pause = LONGEST_HELD_BACK_PAUSE.min(2 * pause);

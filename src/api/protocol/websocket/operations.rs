@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::Response as Answer;
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Message;
+use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -16,7 +17,6 @@ use tracing::Instrument as _;
 use super::message::{Close, ServerMessage};
 use crate::api::Api;
 use crate::api::credential::Credential;
-use crate::api::identity::Identity;
 use crate::api::protocol::answer;
 use crate::api::protocol::execution::execute;
 use crate::api::protocol::operation::{Operation, Parameters};
@@ -93,6 +93,14 @@ impl Operations {
     }
 }
 
+/// An operation that could be begun.
+enum Begun {
+    /// Answers as they come.
+    Subscription(BoxStream<'static, Answer>),
+    /// A query or mutation, and its answer.
+    Answered(Box<Answer>),
+}
+
 struct Task {
     api: Arc<Api>,
     outgoing: mpsc::Sender<Message>,
@@ -109,31 +117,37 @@ impl Task {
         }
     }
 
+    /// A subscription may wait for hours, and thousands do: what only its beginning needs is on the heap and gone by
+    /// then.
     async fn execute(&self, parameters: Parameters, credential: Credential, client: Client) {
-        let operation = match Operation::prepare(parameters, &self.api.document_limits) {
-            Ok(operation) => operation,
-            Err(error) => return self.fail(*Box::<Answer>::from(error)).await,
-        };
-        // Asked anew for each operation: the session may have ended since the connection began.
-        let identity = match self.api.identify(&credential, &client).await {
-            Ok(identity) => identity,
-            Err(error) => return self.fail(*Box::<Answer>::from(error)).await,
-        };
-        if operation.kind == OperationType::Subscription {
-            return self.subscribe(&identity, operation).await;
-        }
-        let answer = execute(&self.api, &identity, operation).await;
-        if answer::is_request_error(&answer) {
-            self.fail(answer).await;
-        } else {
-            self.send(ServerMessage::Next(&self.id, json!(answer))).await;
-            self.complete().await;
+        match Box::pin(self.begin(parameters, credential, client)).await {
+            Ok(Begun::Subscription(answers)) => self.relay(answers).await,
+            Ok(Begun::Answered(answer)) => {
+                self.send(ServerMessage::Next(&self.id, json!(*answer))).await;
+                self.complete().await;
+            }
+            Err(answer) => self.fail(*answer).await,
         }
     }
 
-    async fn subscribe(&self, identity: &Identity, operation: Operation) {
-        let request = self.api.context(identity, operation.request);
-        let mut answers = self.api.schema.execute_stream(request);
+    async fn begin(
+        &self,
+        parameters: Parameters,
+        credential: Credential,
+        client: Client,
+    ) -> Result<Begun, Box<Answer>> {
+        let operation = Operation::prepare(parameters, &self.api.document_limits).map_err(Box::<Answer>::from)?;
+        // Asked anew for each operation: the session may have ended since the connection began.
+        let identity = self.api.identify(&credential, &client).await.map_err(Box::<Answer>::from)?;
+        if operation.kind == OperationType::Subscription {
+            let request = self.api.context(&identity, operation.request);
+            return Ok(Begun::Subscription(self.api.schema.execute_stream(request)));
+        }
+        let answer = Box::new(execute(&self.api, &identity, operation).await);
+        if answer::is_request_error(&answer) { Err(answer) } else { Ok(Begun::Answered(answer)) }
+    }
+
+    async fn relay(&self, mut answers: BoxStream<'static, Answer>) {
         while let Some(answer) = answers.next().await {
             let answer = answer::finish(answer);
             // The event itself could not be had: the stream has ended, and says why.
