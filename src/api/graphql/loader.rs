@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 
-use super::asker::Asking;
+use super::asking::Asking;
 use crate::auth::Viewer;
 use crate::domain::attempt::{Attempt, Step};
 use crate::domain::course::{Course, CourseRole, Feedback, Member};

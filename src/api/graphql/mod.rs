@@ -6,10 +6,12 @@
 //!
 //! - [`query`], [`mutation`], [`subscription`]: the roots
 //! - [`object`], [`enums`], [`scalar`], [`connection`]: the types
+//! - [`asking`], [`asker`]: who asks, and how a resolver learns of it
 //! - [`limit`]: how much one query may ask for
 //! - [`resume`]: cursors beside the request
 
 pub mod asker;
+pub mod asking;
 pub mod connection;
 pub mod enums;
 pub mod limit;
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Request, SDLExportOptions, SchemaBuilder};
 
-use self::asker::Asking;
+use self::asking::Asking;
 use self::limit::ComplexityLimit;
 use self::loader::Batch;
 use self::mutation::Mutation;

@@ -49,7 +49,7 @@ pub struct SessionPayload {
 
 impl SessionPayload {
     fn of(ctx: &Context<'_>, signed_in: SignedIn) -> Self {
-        ctx.go_on_as(signed_in.viewer());
+        ctx.asking().go_on_as(signed_in.viewer());
         let lifetime = signed_in.session.expires_at - Utc::now();
         let cookie = ctx.data_unchecked::<SessionCookie>();
         ctx.append_http_header(SET_COOKIE, cookie.set(signed_in.secret.reveal(), lifetime.num_seconds()));
@@ -186,22 +186,22 @@ impl PeopleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new account.")] input: RegisterInput,
     ) -> Result<SessionPayload> {
-        ctx.check_first_sign_in()?;
+        ctx.asking().check_first_sign_in()?;
         let input = people::Register {
             username: input.username,
             password: input.password,
             display_name: input.display_name,
             invitation_code: input.invitation_code,
         };
-        let signed_in = people::register(ctx.services(), ctx.find_viewer(), ctx.client(), input).await?;
+        let signed_in = people::register(ctx.services(), ctx.find_viewer(), ctx.asking().client(), input).await?;
         Ok(SessionPayload::of(ctx, signed_in))
     }
 
     /// A throw-away account with tight limits, where the operator allows guests; register turns it into a full
     /// one and keeps its history.
     async fn sign_in_as_guest(&self, ctx: &Context<'_>) -> Result<SessionPayload> {
-        ctx.check_first_sign_in()?;
-        let signed_in = sessions::sign_in_as_guest(ctx.services(), ctx.client()).await?;
+        ctx.asking().check_first_sign_in()?;
+        let signed_in = sessions::sign_in_as_guest(ctx.services(), ctx.asking().client()).await?;
         Ok(SessionPayload::of(ctx, signed_in))
     }
 
@@ -211,8 +211,9 @@ impl PeopleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Name and password.")] input: SignInInput,
     ) -> Result<SessionPayload> {
-        ctx.check_first_sign_in()?;
-        let signed_in = sessions::sign_in(ctx.services(), ctx.client(), &input.username, &input.password).await?;
+        ctx.asking().check_first_sign_in()?;
+        let signed_in =
+            sessions::sign_in(ctx.services(), ctx.asking().client(), &input.username, &input.password).await?;
         Ok(SessionPayload::of(ctx, signed_in))
     }
 
@@ -220,7 +221,7 @@ impl PeopleMutation {
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload> {
         let is_signed_out = sessions::sign_out(ctx.services(), ctx.viewer()?).await?;
         if is_signed_out {
-            ctx.go_on_as_nobody();
+            ctx.asking().go_on_as_nobody();
         }
         ctx.append_http_header(SET_COOKIE, ctx.data_unchecked::<SessionCookie>().clear());
         Ok(SignOutPayload { is_signed_out })
@@ -286,7 +287,7 @@ impl PeopleMutation {
     ) -> Result<DeletePayload> {
         let viewer = ctx.viewer()?;
         people::delete_account(ctx.services(), viewer, &input.password).await?;
-        ctx.go_on_as_nobody();
+        ctx.asking().go_on_as_nobody();
         ctx.append_http_header(SET_COOKIE, ctx.data_unchecked::<SessionCookie>().clear());
         Ok(DeletePayload { deleted_id: viewer.user_id.into() })
     }
