@@ -6,6 +6,7 @@
 
 use super::{Credential, Viewer};
 use crate::domain::course::CourseRole;
+use crate::domain::ids::UserId;
 use crate::domain::user::SiteRole;
 
 /// Users search, roles of others, deleting others, workers: everything about the server itself.
@@ -34,6 +35,11 @@ pub const fn may_create_course(viewer: &Viewer) -> bool {
         // The operator has no account that could be the teacher.
         SiteRole::Teacher | SiteRole::Admin => !matches!(viewer.credential, Credential::Operator),
     }
+}
+
+/// Which courses somebody is in: they themselves, and who runs the server.
+pub fn may_see_courses_of(viewer: &Viewer, user: UserId) -> bool {
+    viewer.user_id == user || viewer.is_admin()
 }
 
 /// Guests take part in nothing: their account may be gone tomorrow.
@@ -96,7 +102,7 @@ pub const fn may_cancel(is_requester: bool, is_author: bool, course_role: Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{AccessTokenId, SessionId, UserId};
+    use crate::domain::ids::{AccessTokenId, SessionId};
 
     fn viewer(role: SiteRole) -> Viewer {
         Viewer {
@@ -126,6 +132,8 @@ mod tests {
         assert_eq!(roles_that(may_create_course), [Teacher, Admin]);
         assert_eq!(roles_that(may_join_courses), [User, Teacher, Admin]);
         assert_eq!(roles_that(may_enrol), [Admin]);
+        assert_eq!(roles_that(|viewer| may_see_courses_of(viewer, UserId::new())), [Admin]);
+        assert_eq!(roles_that(|viewer| may_see_courses_of(viewer, viewer.user_id)), SiteRole::ALL);
         assert_eq!(roles_that(|viewer| may_manage_course(viewer, None)), [Admin]);
         assert_eq!(roles_that(|viewer| may_manage_course(viewer, Some(CourseRole::Assistant))), [Admin]);
         assert_eq!(roles_that(|viewer| may_manage_course(viewer, Some(CourseRole::Teacher))), SiteRole::ALL);

@@ -99,9 +99,14 @@ pub async fn feedback_by_submissions(
     Ok(by_submission)
 }
 
-/// A remark that the viewer may read.
-pub async fn find(services: &Services, viewer: &Viewer, id: FeedbackId) -> Result<Option<Feedback>, Error> {
-    Ok(store::feedback::find(&mut *services.connection().await?, viewer, id).await?)
+/// Those of the remarks that the viewer may read.
+pub async fn by_ids(
+    services: &Services,
+    viewer: &Viewer,
+    ids: &[FeedbackId],
+) -> Result<HashMap<FeedbackId, Feedback>, Error> {
+    let found = store::feedback::list_by_ids(&mut *services.connection().await?, viewer, ids).await?;
+    Ok(found.into_iter().map(|feedback| (feedback.id, feedback)).collect())
 }
 
 #[cfg(test)]

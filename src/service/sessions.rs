@@ -1,5 +1,6 @@
 //! Signing in and out, and telling who a secret belongs to.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use sqlx::PgConnection;
@@ -175,9 +176,14 @@ pub async fn list(services: &Services, viewer: &Viewer) -> Result<Vec<Session>, 
     Ok(store::sessions::list(&mut *services.connection().await?, viewer).await?)
 }
 
-/// One of the viewer's own sessions.
-pub async fn find(services: &Services, viewer: &Viewer, id: SessionId) -> Result<Option<Session>, Error> {
-    Ok(store::sessions::find(&mut *services.connection().await?, viewer, id).await?)
+/// Those of the sessions that are the viewer's own. There are few: all are read.
+pub async fn by_ids(
+    services: &Services,
+    viewer: &Viewer,
+    ids: &[SessionId],
+) -> Result<HashMap<SessionId, Session>, Error> {
+    let own = list(services, viewer).await?.into_iter();
+    Ok(own.filter(|session| ids.contains(&session.id)).map(|session| (session.id, session)).collect())
 }
 
 #[cfg(test)]

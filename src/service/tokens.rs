@@ -1,5 +1,7 @@
 //! Access tokens: named, expiring, revocable credentials for scripts.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Days, Utc};
 
 use super::{Error, Services};
@@ -55,9 +57,14 @@ pub async fn list(services: &Services, viewer: &Viewer) -> Result<Vec<AccessToke
     Ok(store::tokens::list(&mut *services.connection().await?, viewer).await?)
 }
 
-/// One of the viewer's own tokens.
-pub async fn find(services: &Services, viewer: &Viewer, id: AccessTokenId) -> Result<Option<AccessToken>, Error> {
-    Ok(store::tokens::find(&mut *services.connection().await?, viewer, id).await?)
+/// Those of the tokens that are the viewer's own. There are few: all are read.
+pub async fn by_ids(
+    services: &Services,
+    viewer: &Viewer,
+    ids: &[AccessTokenId],
+) -> Result<HashMap<AccessTokenId, AccessToken>, Error> {
+    let own = list(services, viewer).await?.into_iter();
+    Ok(own.filter(|token| ids.contains(&token.id)).map(|token| (token.id, token)).collect())
 }
 
 /// Ends a token for good.

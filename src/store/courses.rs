@@ -89,28 +89,44 @@ pub async fn list_visible(conn: &mut PgConnection, viewer: &Viewer, ids: &[Cours
     .await
 }
 
-/// The courses that a user is in, newest first; only for themselves and for admins.
-pub async fn list_of_user(conn: &mut PgConnection, viewer: &Viewer, user: UserId) -> sqlx::Result<Vec<Course>> {
-    query_as!(
-        Course,
+/// The courses that users are in, newest first, each with whose it is; only for themselves and for admins.
+pub async fn list_of_users(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    users: &[UserId],
+) -> sqlx::Result<Vec<(UserId, Course)>> {
+    let rows = query!(
         r#"
         SELECT
-            courses.id, courses.title, courses.created_at, courses.archived_at,
+            theirs.user_id AS "user_id: UserId",
+            courses.id AS "id: CourseId", courses.title, courses.created_at, courses.archived_at,
             own.role AS "viewer_role?: CourseRole",
             CASE WHEN own.role = 'TEACHER' THEN courses.join_code END AS join_code
         FROM course_members AS theirs
         JOIN courses ON courses.id = theirs.course_id
         LEFT JOIN course_members AS own ON own.course_id = courses.id AND own.user_id = $1
-        WHERE theirs.user_id = $2
-            AND ($1 = $2 OR $3)
+        WHERE theirs.user_id = ANY($2)
+            AND (theirs.user_id = $1 OR $3)
         ORDER BY courses.id DESC
         "#,
         viewer.user_id as UserId,
-        user as UserId,
+        users as &[UserId],
         viewer.is_admin(),
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    let courses = rows.into_iter().map(|row| {
+        let course = Course {
+            id: row.id,
+            title: row.title,
+            created_at: row.created_at,
+            archived_at: row.archived_at,
+            viewer_role: row.viewer_role,
+            join_code: row.join_code,
+        };
+        (row.user_id, course)
+    });
+    Ok(courses.collect())
 }
 
 /// The course that a join code lets into, and whether it is archived.

@@ -42,70 +42,52 @@ pub async fn insert(conn: &mut PgConnection, viewer: &Viewer, new: &NewFeedback<
     Ok(row.into())
 }
 
-/// The remarks on submissions, oldest first, as far as the viewer may read those: their own, and
-/// everybody's in the courses that they teach or assist.
+/// The remarks that the viewer, the first argument, may read, oldest first: those on their own submissions, and
+/// on everybody's in the courses that they teach or assist. Which of them, differs.
+macro_rules! select {
+    ($which:literal, $conn:ident, $viewer:ident, $ids:expr) => {{
+        let rows = query_as!(
+            Row,
+            r#"
+            SELECT
+                feedback.id, feedback.submission_id, feedback.author_id, feedback.path, feedback.start_line,
+                feedback.end_line, feedback.body, feedback.created_at
+            FROM feedback
+            JOIN submissions ON submissions.id = feedback.submission_id
+            WHERE (
+                    submissions.author_id = $1
+                    OR EXISTS (
+                        SELECT
+                        FROM course_members AS own
+                        WHERE own.course_id = submissions.course_id
+                            AND own.user_id = $1
+                            AND own.role IN ('TEACHER', 'ASSISTANT')
+                    )
+                )
+                AND "#
+                + $which
+                + " ORDER BY feedback.id",
+            $viewer.user_id as UserId,
+            $ids,
+        )
+        .fetch_all($conn)
+        .await?;
+        Ok(rows.into_iter().map(Feedback::from).collect())
+    }};
+}
+
+/// The remarks on submissions, oldest first, as far as the viewer may read them.
 pub async fn list_for_submissions(
     conn: &mut PgConnection,
     viewer: &Viewer,
     submissions: &[SubmissionId],
 ) -> sqlx::Result<Vec<Feedback>> {
-    let rows = query_as!(
-        Row,
-        r#"
-        SELECT
-            feedback.id, feedback.submission_id, feedback.author_id, feedback.path, feedback.start_line,
-            feedback.end_line, feedback.body, feedback.created_at
-        FROM feedback
-        JOIN submissions ON submissions.id = feedback.submission_id
-        WHERE feedback.submission_id = ANY($2)
-            AND (
-                submissions.author_id = $1
-                OR EXISTS (
-                    SELECT
-                    FROM course_members AS own
-                    WHERE own.course_id = submissions.course_id
-                        AND own.user_id = $1
-                        AND own.role IN ('TEACHER', 'ASSISTANT')
-                )
-            )
-        ORDER BY feedback.id
-        "#,
-        viewer.user_id as UserId,
-        submissions as &[SubmissionId],
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(Feedback::from).collect())
+    select!("feedback.submission_id = ANY($2)", conn, viewer, submissions as &[SubmissionId])
 }
 
-/// A remark that the viewer may read.
-pub async fn find(conn: &mut PgConnection, viewer: &Viewer, id: FeedbackId) -> sqlx::Result<Option<Feedback>> {
-    let row = query_as!(
-        Row,
-        r#"
-        SELECT
-            feedback.id, feedback.submission_id, feedback.author_id, feedback.path, feedback.start_line,
-            feedback.end_line, feedback.body, feedback.created_at
-        FROM feedback
-        JOIN submissions ON submissions.id = feedback.submission_id
-        WHERE feedback.id = $2
-            AND (
-                submissions.author_id = $1
-                OR EXISTS (
-                    SELECT
-                    FROM course_members AS own
-                    WHERE own.course_id = submissions.course_id
-                        AND own.user_id = $1
-                        AND own.role IN ('TEACHER', 'ASSISTANT')
-                )
-            )
-        "#,
-        viewer.user_id as UserId,
-        id as FeedbackId,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(Feedback::from))
+/// Remarks by id, as far as the viewer may read them.
+pub async fn list_by_ids(conn: &mut PgConnection, viewer: &Viewer, ids: &[FeedbackId]) -> sqlx::Result<Vec<Feedback>> {
+    select!("feedback.id = ANY($2)", conn, viewer, ids as &[FeedbackId])
 }
 
 /// What the viewer is in the course of a submission that they may read; the inner `None` for their own

@@ -70,24 +70,6 @@ pub async fn list(conn: &mut PgConnection, viewer: &Viewer) -> sqlx::Result<Vec<
     .await
 }
 
-/// One of the viewer's own sessions.
-pub async fn find(conn: &mut PgConnection, viewer: &Viewer, id: SessionId) -> sqlx::Result<Option<Session>> {
-    query_as!(
-        Session,
-        r#"
-        SELECT id, user_id, created_at, last_used_at, expires_at, user_agent
-        FROM sessions
-        WHERE id = $1
-            AND user_id = $2
-            AND expires_at > now()
-        "#,
-        id as SessionId,
-        viewer.user_id as UserId,
-    )
-    .fetch_optional(conn)
-    .await
-}
-
 /// Ends one of the user's sessions. Whether there was one.
 pub async fn delete(conn: &mut PgConnection, user: UserId, id: SessionId) -> sqlx::Result<bool> {
     let done = query!("DELETE FROM sessions WHERE id = $1 AND user_id = $2", id as SessionId, user as UserId)

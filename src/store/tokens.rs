@@ -52,23 +52,6 @@ pub async fn list(conn: &mut PgConnection, viewer: &Viewer) -> sqlx::Result<Vec<
     .await
 }
 
-/// One of the viewer's own tokens.
-pub async fn find(conn: &mut PgConnection, viewer: &Viewer, id: AccessTokenId) -> sqlx::Result<Option<AccessToken>> {
-    query_as!(
-        AccessToken,
-        r#"
-        SELECT id, user_id, name, created_at, last_used_at, expires_at
-        FROM access_tokens
-        WHERE id = $1
-            AND user_id = $2
-        "#,
-        id as AccessTokenId,
-        viewer.user_id as UserId,
-    )
-    .fetch_optional(conn)
-    .await
-}
-
 /// Revokes one of the user's tokens. Whether there was one.
 pub async fn delete(conn: &mut PgConnection, user: UserId, id: AccessTokenId) -> sqlx::Result<bool> {
     let done = query!("DELETE FROM access_tokens WHERE id = $1 AND user_id = $2", id as AccessTokenId, user as UserId)

@@ -23,7 +23,11 @@ async fn fill_course(pool: &PgPool, course: &str, teacher: &Person, students: i3
          ), submitted AS (
              INSERT INTO submissions (id, author_id, course_id, language, main_path, stdin, arguments, is_interactive,
                  input_sha256, counted_attempt_id, counted_state, counted_verdict)
-             SELECT gen_random_uuid(), id, $1, 'bash', 'main.sh', '', '{}', false, sha256('x'), gen_random_uuid(),
+             SELECT
+                 -- UUIDv7 as the service makes them: they tell when it was.
+                 (lpad(to_hex((1000 * extract(epoch FROM now()))::bigint), 12, '0') || '7' || substr(md5(id::text), 1, 3)
+                     || '8' || substr(md5(id::text), 4, 15))::uuid,
+                 id, $1, 'bash', 'main.sh', '', '{}', false, sha256('x'), gen_random_uuid(),
                  'FINISHED', 'OK'
              FROM people
              RETURNING id, author_id, counted_attempt_id
@@ -80,16 +84,27 @@ impl Courses {
     /// How many statements a question about a course takes, for one student and for a hundred.
     async fn cost(&self, selection: &str, list: impl Fn(&Value) -> &Value) -> (usize, usize) {
         let query = format!("query($id: ID!) {{ course(id: $id) {{ {selection} }} }}");
-        let sent_for = async |course: &str, entries: usize| {
-            let before = statements();
-            let answer = self.teacher.ask(&query, json!({ "id": course })).await;
-            assert_eq!(list(&answer["course"]).as_array().unwrap().len(), entries);
-            statements() - before
-        };
-        sent_for(&self.one, 1).await;
-        assert!(statements() > 0, "statements are not counted");
-        (sent_for(&self.one, 1).await, sent_for(&self.hundred, 100).await)
+        let variables = [&self.one, &self.hundred].map(|course| json!({ "id": course }));
+        cost(&self.teacher, &query, variables, |answer| list(&answer["course"])).await
     }
+}
+
+/// How many statements a question takes, asked so that its answer has one entry, and so that it has a hundred.
+async fn cost(
+    who: &Person,
+    query: &str,
+    [one, hundred]: [Value; 2],
+    list: impl Fn(&Value) -> &Value,
+) -> (usize, usize) {
+    let sent_for = async |variables: &Value, entries: usize| {
+        let before = statements();
+        let answer = who.ask(query, variables.clone()).await;
+        assert_eq!(list(&answer).as_array().unwrap().len(), entries);
+        statements() - before
+    };
+    sent_for(&one, 1).await;
+    assert!(statements() > 0, "statements are not counted");
+    (sent_for(&one, 1).await, sent_for(&hundred, 100).await)
 }
 
 #[tokio::test]
@@ -123,6 +138,71 @@ async fn the_roster_of_a_hundred_takes_as_few_statements_as_that_of_one() {
         .cost("members(role: STUDENT) { role user { username displayName } }", |course| &course["members"])
         .await;
     assert!(hundred <= one + SLACK, "{one} statements for one member, {hundred} for a hundred");
+}
+
+#[tokio::test]
+async fn the_students_of_a_statistic_are_named_by_one_statement() {
+    let courses = Courses::set().await;
+    let (one, hundred) = courses
+        .cost(
+            "statistics { byStudent { submissions untilOk user { username } } }",
+            |course| &course["statistics"]["byStudent"],
+        )
+        .await;
+    assert!(hundred <= one + SLACK, "{one} statements for one student, {hundred} for a hundred");
+}
+
+#[tokio::test]
+async fn an_admin_sees_the_courses_of_a_hundred_users_by_as_few_statements_as_those_of_one() {
+    let courses = Courses::set().await;
+    let admin = courses.app.admin("root").await;
+    let query = "query($first: Int!) { users(first: $first, search: \"student-100-\") {
+        nodes { username courses { title } } } }";
+    let variables = [json!({ "first": 1 }), json!({ "first": 100 })];
+    let (one, hundred) = cost(&admin, query, variables, |answer| {
+        let users = &answer["users"]["nodes"];
+        assert_eq!(users[0]["courses"][0]["title"], "C");
+        users
+    })
+    .await;
+    assert!(hundred <= one + SLACK, "{one} statements for one user, {hundred} for a hundred");
+}
+
+#[tokio::test]
+async fn a_hundred_things_of_a_kind_are_found_by_as_few_statements_as_one() {
+    let courses = Courses::set().await;
+    let query = "query($id: ID!) { course(id: $id) { members(role: STUDENT) { user { id } }
+        submissions(first: 100) { nodes { id attempt { id } feedback { id } } } } }";
+    let answer = courses.teacher.ask(query, json!({ "id": courses.hundred })).await;
+    let members = answer["course"]["members"].as_array().unwrap();
+    let submissions = answer["course"]["submissions"]["nodes"].as_array().unwrap();
+    let kinds = [
+        members.iter().map(|member| member["user"]["id"].clone()).collect::<Vec<_>>(),
+        submissions.iter().map(|submission| submission["id"].clone()).collect(),
+        submissions.iter().map(|submission| submission["attempt"]["id"].clone()).collect(),
+        submissions.iter().map(|submission| submission["feedback"][0]["id"].clone()).collect(),
+        tokens(&courses.teacher).await,
+    ];
+    for ids in kinds {
+        let variables = [json!({ "ids": ids[..1] }), json!({ "ids": ids })];
+        let query = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }";
+        let (one, hundred) = cost(&courses.teacher, query, variables, |answer| {
+            assert_eq!(answer["nodes"][0]["id"], ids[0]);
+            &answer["nodes"]
+        })
+        .await;
+        assert!(hundred <= one + SLACK, "{one} statements for one, {hundred} for a hundred like {}", ids[0]);
+    }
+}
+
+/// As many access tokens as one may have.
+async fn tokens(who: &Person) -> Vec<Value> {
+    let query = "mutation { createAccessToken(input: { name: \"t\" }) { accessToken { id } } }";
+    let mut ids = Vec::new();
+    for _ in 0..100 {
+        ids.push(who.ask(query, Value::Null).await["createAccessToken"]["accessToken"]["id"].clone());
+    }
+    ids
 }
 
 #[tokio::test]

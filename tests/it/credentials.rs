@@ -44,7 +44,7 @@ async fn sessions_are_listed_and_ended_by_their_owner_alone() {
         [there.session.id, here.session().unwrap()]
     );
     assert_eq!(listed[0].user_agent.as_deref(), Some("Phone 1.0"));
-    assert!(sessions::find(&desk.services, &bob, there.session.id).await.unwrap().is_none());
+    assert!(sessions::by_ids(&desk.services, &bob, &[there.session.id]).await.unwrap().is_empty());
     assert_eq!(code(sessions::end_session(&desk.services, &bob, there.session.id).await), "NOT_FOUND");
 
     sessions::end_session(&desk.services, &here, there.session.id).await.unwrap();
@@ -105,7 +105,7 @@ async fn access_tokens_open_the_account_until_they_are_revoked_or_end() {
     let listed = tokens::list(&desk.services, &ada).await.unwrap();
     assert!(listed.len() == 1 && listed[0].last_used_at.is_some());
     assert!(tokens::list(&desk.services, &bob).await.unwrap().is_empty());
-    assert!(tokens::find(&desk.services, &bob, ci.id).await.unwrap().is_none());
+    assert!(tokens::by_ids(&desk.services, &bob, &[ci.id]).await.unwrap().is_empty());
     assert_eq!(code(tokens::revoke(&desk.services, &bob, ci.id).await), "NOT_FOUND");
 
     desk.sql("UPDATE access_tokens SET expires_at = now() WHERE user_id = $1", ada.user_id.as_uuid()).await;

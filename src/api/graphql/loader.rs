@@ -9,10 +9,11 @@ use super::asking::Asking;
 use crate::auth::Viewer;
 use crate::domain::attempt::{Attempt, Step};
 use crate::domain::course::{Course, CourseRole, Feedback, Member};
-use crate::domain::ids::{AttemptId, CourseId, SubmissionId, UserId};
+use crate::domain::ids::{AccessTokenId, AttemptId, CourseId, FeedbackId, SessionId, SubmissionId, UserId, WorkerId};
 use crate::domain::submission::{StoredFile, Submission};
-use crate::domain::user::User;
-use crate::service::{Error, Services, attempts, courses, feedback, people, submissions};
+use crate::domain::user::{AccessToken, Session, User};
+use crate::service::server::Worker;
+use crate::service::{Error, Services, attempts, courses, feedback, people, server, sessions, submissions, tokens};
 
 /// Loads for whoever asks.
 pub struct Batch {
@@ -52,6 +53,10 @@ by_id!(UserId, User, people::users_by_ids);
 by_id!(SubmissionId, Submission, submissions::by_ids);
 by_id!(AttemptId, Attempt, attempts::by_ids);
 by_id!(CourseId, Course, courses::courses_by_ids);
+by_id!(FeedbackId, Feedback, feedback::by_ids);
+by_id!(SessionId, Session, sessions::by_ids);
+by_id!(AccessTokenId, AccessToken, tokens::by_ids);
+by_id!(WorkerId, Worker, server::workers_by_ids);
 
 /// A loader of what belongs to a row. Its key is named after what it loads.
 macro_rules! of_parent {
@@ -88,6 +93,10 @@ of_parent!(
 of_parent!(
     /// The remarks on a submission, oldest first.
     FeedbackOf(SubmissionId), Vec<Feedback>, feedback::feedback_by_submissions
+);
+of_parent!(
+    /// The courses of a user, newest first.
+    CoursesOf(UserId), Vec<Course>, courses::courses_by_users
 );
 of_parent!(
     /// The steps of an attempt, in the order they run.

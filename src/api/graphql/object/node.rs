@@ -8,7 +8,7 @@ use super::{AccessToken, Attempt, Course, Feedback, Language, Session, Submissio
 use crate::api::graphql::asker::Asker as _;
 use crate::auth::policy;
 use crate::domain::ids::AnyId;
-use crate::service::{feedback, languages, server, sessions, tokens};
+use crate::service::languages;
 
 /// Anything with a globally unique id. Ids are opaque, type-tagged and URL-safe.
 #[derive(Interface)]
@@ -42,23 +42,19 @@ impl Node {
             let language = offered.iter().find(|language| Language::id_of(&language.name) == *id).cloned();
             return Ok(language.map(|language| Self::Language(language.into())));
         }
-        let (services, viewer) = (ctx.services(), ctx.viewer()?);
+        let viewer = ctx.viewer()?;
         let Ok(id) = AnyId::from_str(id) else { return Ok(None) };
+        let batch = ctx.batch();
         Ok(match id {
-            AnyId::UserId(id) => ctx.batch().load_one(id).await?.map(|row| Self::User(row.into())),
-            AnyId::CourseId(id) => ctx.batch().load_one(id).await?.map(|row| Self::Course(row.into())),
-            AnyId::SubmissionId(id) => ctx.batch().load_one(id).await?.map(|row| Self::Submission(row.into())),
-            AnyId::AttemptId(id) => ctx.batch().load_one(id).await?.map(|row| Self::Attempt(row.into())),
-            AnyId::SessionId(id) => {
-                sessions::find(services, viewer, id).await?.map(|row| Self::Session(Session::of(row, viewer)))
-            }
-            AnyId::AccessTokenId(id) => {
-                tokens::find(services, viewer, id).await?.map(|row| Self::AccessToken(row.into()))
-            }
-            AnyId::FeedbackId(id) => feedback::find(services, viewer, id).await?.map(|row| Self::Feedback(row.into())),
+            AnyId::UserId(id) => batch.load_one(id).await?.map(|row| Self::User(row.into())),
+            AnyId::CourseId(id) => batch.load_one(id).await?.map(|row| Self::Course(row.into())),
+            AnyId::SubmissionId(id) => batch.load_one(id).await?.map(|row| Self::Submission(row.into())),
+            AnyId::AttemptId(id) => batch.load_one(id).await?.map(|row| Self::Attempt(row.into())),
+            AnyId::SessionId(id) => batch.load_one(id).await?.map(|row| Self::Session(Session::of(row, viewer))),
+            AnyId::AccessTokenId(id) => batch.load_one(id).await?.map(|row| Self::AccessToken(row.into())),
+            AnyId::FeedbackId(id) => batch.load_one(id).await?.map(|row| Self::Feedback(row.into())),
             AnyId::WorkerId(id) if policy::may_administer(viewer) => {
-                let workers = server::workers(services, viewer).await?;
-                workers.into_iter().find(|row| row.id == id).map(|row| Self::Worker(row.into()))
+                batch.load_one(id).await?.map(|row| Self::Worker(row.into()))
             }
             // A lease is between a worker and the database.
             AnyId::WorkerId(_) | AnyId::LeaseId(_) => None,

@@ -6,13 +6,14 @@ use super::{AccessToken, Course, Session, SubmissionConnection, SubmissionFilter
 use crate::api::graphql::asker::Asker as _;
 use crate::api::graphql::connection::{PageArguments, PageInfo, count, list_cost, page_cost};
 use crate::api::graphql::enums::SiteRole;
+use crate::api::graphql::loader::CoursesOf;
 use crate::api::graphql::scalar::DateTime;
-use crate::auth::Viewer;
+use crate::auth::{Viewer, policy};
 use crate::domain::ids::UserId;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::submission::SubmissionScope;
 use crate::domain::user;
-use crate::service::{Error, admin, courses, sessions, tokens};
+use crate::service::{Error, admin, sessions, tokens};
 
 /// A person with an account, or a guest.
 #[derive(Debug, Clone, SimpleObject)]
@@ -77,7 +78,10 @@ impl User {
     /// Courses this user is a member of. Only for the user and admins.
     #[graphql(complexity = "list_cost(10, child_complexity)")]
     async fn courses(&self, ctx: &Context<'_>) -> Result<Vec<Course>> {
-        let courses = courses::list_of_user(ctx.services(), ctx.viewer()?, self.key).await?;
+        if !policy::may_see_courses_of(ctx.viewer()?, self.key) {
+            return Err(Error::forbidden("The courses of others are not yours to see.").into());
+        }
+        let courses = ctx.batch().load_one(CoursesOf(self.key)).await?.unwrap_or_default();
         Ok(courses.into_iter().map(Into::into).collect())
     }
 
