@@ -206,6 +206,19 @@ async fn tokens(who: &Person) -> Vec<Value> {
 }
 
 #[tokio::test]
+async fn a_request_takes_few_connections_however_many_lists_it_asks_for() {
+    let courses = Courses::set().await;
+    let query = "query($id: ID!) { course(id: $id) {
+        members(role: STUDENT) { user { submissions(first: 1) { totalCount nodes { id } } } } } }";
+    let answer = courses.teacher.ask(query, json!({ "id": courses.hundred })).await;
+    let members = answer["course"]["members"].as_array().unwrap();
+    assert!(members.len() == 100 && members.iter().all(|m| m["user"]["submissions"]["totalCount"] == 1));
+    // The pool opens one more whenever all are in use. Some are for who listens, and for the loaders.
+    let opened = courses.app.database.pool.size();
+    assert!(opened < 10, "{opened} connections");
+}
+
+#[tokio::test]
 async fn each_change_in_a_course_takes_a_statement_per_kind_of_child() {
     let courses = Courses::set().await;
     let mut socket = courses.teacher.socket().await;

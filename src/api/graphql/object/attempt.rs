@@ -91,6 +91,7 @@ impl Attempt {
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
     ) -> Result<Vec<AttemptEvent>> {
         let after = parse_cursor("after", after.as_deref())?;
+        let _turn = ctx.asking().turn().await;
         let events = attempts::events(ctx.services(), ctx.viewer()?, self.row.id, first, after).await?;
         Ok(events.into_iter().map(|event| AttemptEvent::of(self.row.id, event)).collect())
     }

@@ -78,6 +78,7 @@ impl Course {
     /// One row per student, for the live class view. Only for teachers and assistants.
     #[graphql(complexity = "list_cost(50, child_complexity)")]
     async fn roster(&self, ctx: &Context<'_>) -> Result<Vec<RosterRow>> {
+        let _turn = ctx.asking().turn().await;
         let rows = service::statistics::roster(ctx.services(), ctx.viewer()?, self.row.id).await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
@@ -91,6 +92,7 @@ impl Course {
         #[graphql(desc = "Before this time; until now where it is left out.")] until: Option<DateTime>,
     ) -> Result<CourseStatistics> {
         let (since, until) = (since.map(|instant| instant.0), until.map(|instant| instant.0));
+        let _turn = ctx.asking().turn().await;
         let counts =
             service::statistics::course_statistics(ctx.services(), ctx.viewer()?, self.row.id, since, until).await?;
         Ok(counts.into())

@@ -99,6 +99,7 @@ impl Submission {
         #[graphql(desc = "The other submission's id.")] from: ID,
     ) -> Result<Vec<FileDiff>> {
         let from = parse_id(&from, "submission")?;
+        let _turn = ctx.asking().turn().await;
         let diff = diff::compare(ctx.services(), ctx.viewer()?, from, self.row.id).await?;
         Ok(diff.into_iter().map(Into::into).collect())
     }
@@ -255,6 +256,7 @@ impl SubmissionConnection {
         page: PageArguments,
     ) -> Result<Self> {
         let filter = filter.unwrap_or_default().parse()?;
+        let _turn = ctx.asking().turn().await;
         let page = history::list(ctx.services(), ctx.viewer()?, scope, &filter, &page.parse()?).await?;
         let page_info = PageInfo::of(&page, |submission| submission.id);
         let nodes: Vec<Submission> = page.items.into_iter().map(Into::into).collect();
@@ -267,6 +269,7 @@ impl SubmissionConnection {
 impl SubmissionConnection {
     /// How many there are on all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let _turn = ctx.asking().turn().await;
         Ok(count(history::count(ctx.services(), ctx.viewer()?, self.scope, &self.filter).await?))
     }
 }
