@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{id_before, id_behind};
+use super::{id_before, id_behind, plan_for_these_conditions};
 use crate::auth::Viewer;
 use crate::domain::ids::{CourseId, SubmissionId};
 use crate::domain::page::PageRequest;
@@ -168,13 +168,6 @@ pub async fn count(conn: &mut PgConnection, list: &List<'_>) -> sqlx::Result<i64
     select!(r#"SELECT count(*) AS "count!" FROM (SELECT"#, " LIMIT $19) AS listed", conn, list, all)
         .fetch_one(conn)
         .await
-}
-
-/// A plan made once for all conditions would ignore the indexes that fit only some of them. Until the
-/// transaction ends.
-async fn plan_for_these_conditions(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("SET LOCAL plan_cache_mode = 'force_custom_plan'").execute(conn).await?;
-    Ok(())
 }
 
 /// The submissions whose attempt that counts has not ended, or `None` where there are more than `most`.

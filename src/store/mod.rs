@@ -33,6 +33,7 @@ pub mod users;
 pub mod workers;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// Text as it stands in a pattern of `LIKE` that takes it literally.
@@ -64,6 +65,19 @@ fn id_behind(at: DateTime<Utc>) -> Option<Uuid> {
 fn first_id_at(at: DateTime<Utc>) -> Option<Uuid> {
     let ms = u128::try_from(at.timestamp_millis()).ok()?;
     (ms < 1 << 48).then(|| Uuid::from_u128(ms << 80))
+}
+
+/// A plan made once for all conditions would ignore the indexes that fit only some of them. It is not compiled:
+/// that takes longer than most of these statements. Until the transaction ends.
+async fn plan_for_these_conditions(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"SELECT
+             set_config('plan_cache_mode', 'force_custom_plan', true) AS "plan!",
+             set_config('jit', 'off', true) AS "jit!""#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
 }
 
 /// Whether the database refused a row because of that constraint or unique index.

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::types::PgInterval;
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_as};
 
-use super::{id_before, id_behind};
+use super::{id_before, id_behind, plan_for_these_conditions};
 use crate::auth::Viewer;
 use crate::domain::course::{CourseRole, Member};
 use crate::domain::ids::{CourseId, SubmissionId, UserId};
@@ -86,18 +86,35 @@ pub async fn list_roster(conn: &mut PgConnection, viewer: &Viewer, course: Cours
     Ok(rows.collect())
 }
 
-/// Counts what was handed in from `since` to before `until`, as far as the viewer may read it: teachers
-/// and assistants everything, students their own.
+/// What is to be counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What was handed in to which course.
+    pub course: CourseId,
+    /// By whom; `None` for everybody.
+    pub author: Option<UserId>,
+    /// From this time on.
+    pub since: DateTime<Utc>,
+    /// Before this time.
+    pub until: DateTime<Utc>,
+    /// The range in periods.
+    pub periods: &'a Periods,
+}
+
+/// Counts what was handed in, as far as the viewer may read it: teachers and assistants everything, students
+/// their own. Takes a transaction.
 pub async fn count(
     conn: &mut PgConnection,
     viewer: &Viewer,
-    course: CourseId,
-    since: DateTime<Utc>,
-    until: DateTime<Utc>,
-    periods: &Periods,
+    question: &Question<'_>,
 ) -> sqlx::Result<CourseStatistics> {
-    // Everything in one statement, so that the parts add up to the whole while more is handed in.
-    let rows = query!(
+    let Question { course, author, since, until, periods } = *question;
+    plan_for_these_conditions(conn).await?;
+    // Everything in one statement, so that the parts add up to the whole while more is handed in. It reads the
+    // submissions of the course once, from an index that holds all that is counted, and of each student those
+    // up to the first that ended well: a summary to be kept true with every attempt would cost all of them.
+    let rows = query_as!(
+        Row,
         r#"
         WITH own AS (
             SELECT role FROM course_members WHERE course_id = $2 AND user_id = $1
@@ -109,35 +126,46 @@ pub async fn count(
                 AND created_at < $4
                 AND ($7::uuid IS NULL OR id >= $7)
                 AND ($8::uuid IS NULL OR id < $8)
+                AND ($9::uuid IS NULL OR author_id = $9)
                 AND (
                     EXISTS (SELECT FROM own WHERE role IN ('TEACHER', 'ASSISTANT'))
                     OR (author_id = $1 AND EXISTS (SELECT FROM own))
                 )
         ), grouped AS (
-            SELECT language, verdict, starts_at, count(*) AS submissions
+            SELECT
+                GROUPING(author_id) = 0 AS is_of_author, author_id, language, verdict, starts_at,
+                count(*) AS submissions
             FROM (
-                SELECT language, verdict, date_bin($5, created_at, $6) AS starts_at
+                SELECT author_id, language, verdict, date_bin($5, created_at, $6) AS starts_at
                 FROM counted
                 -- So that Postgres does not see where the columns come from: it would expect as many groups
                 -- as there are times, and sort all rows instead of hashing them into the few groups there are.
                 OFFSET 0
             ) AS placed
-            GROUP BY language, verdict, starts_at
+            GROUP BY GROUPING SETS ((language, verdict, starts_at), (author_id))
         ), students AS (
-            SELECT author_id, count(*) AS submissions, min(nth) FILTER (WHERE verdict = 'OK') AS until_ok
-            FROM (
-                SELECT
-                    author_id,
-                    verdict,
-                    -- As in the roster: what somebody stopped and what failed by our fault is no attempt.
-                    1 + count(*) FILTER (WHERE verdict NOT IN ('OK', 'CANCELLED', 'SYSTEM_ERROR'))
-                        OVER (PARTITION BY author_id ORDER BY id) AS nth
+            SELECT grouped.author_id, grouped.submissions, 1 + failures.count AS until_ok
+            FROM grouped
+            LEFT JOIN LATERAL (
+                SELECT id
                 FROM counted
-            ) AS runs
-            WHERE author_id NOT IN (
-                SELECT user_id FROM course_members WHERE course_id = $2 AND role IN ('TEACHER', 'ASSISTANT')
-            )
-            GROUP BY author_id
+                WHERE author_id = grouped.author_id
+                    AND verdict = 'OK'
+                ORDER BY id
+                LIMIT 1
+            ) AS first_ok ON true
+            LEFT JOIN LATERAL (
+                SELECT count(*) AS count
+                FROM counted
+                WHERE author_id = grouped.author_id
+                    AND id < first_ok.id
+                    -- As in the roster: what somebody stopped and what failed by our fault is no attempt.
+                    AND verdict NOT IN ('OK', 'CANCELLED', 'SYSTEM_ERROR')
+            ) AS failures ON first_ok.id IS NOT NULL
+            WHERE grouped.is_of_author
+                AND grouped.author_id NOT IN (
+                    SELECT user_id FROM course_members WHERE course_id = $2 AND role IN ('TEACHER', 'ASSISTANT')
+                )
         )
         SELECT
             -- Which columns a row is not about, a bit each: language 4, verdict 2, period 1.
@@ -150,6 +178,7 @@ pub async fn count(
             coalesce(sum(submissions) FILTER (WHERE verdict = 'OK'), 0)::bigint AS "ok!",
             NULL::bigint AS "until_ok?"
         FROM grouped
+        WHERE NOT is_of_author
         GROUP BY GROUPING SETS ((), (language), (verdict), (starts_at), (starts_at, verdict))
         UNION ALL
         SELECT 8, NULL, NULL, NULL, author_id, submissions, 0, until_ok
@@ -164,10 +193,26 @@ pub async fn count(
         periods.origin,
         id_before(since),
         id_behind(until),
+        author as Option<UserId>,
     )
     .fetch_all(conn)
     .await?;
+    Ok(arrange(rows, periods))
+}
 
+/// A count of everything, or of what the columns that are set say.
+struct Row {
+    set: i32,
+    language: Option<String>,
+    verdict: Option<Verdict>,
+    starts_at: Option<DateTime<Utc>>,
+    author_id: Option<UserId>,
+    submissions: i64,
+    ok: i64,
+    until_ok: Option<i64>,
+}
+
+fn arrange(rows: Vec<Row>, periods: &Periods) -> CourseStatistics {
     let mut statistics = CourseStatistics {
         over_time: (0..periods.count)
             .map(|index| TimeBucket { starts_at: periods.start(index), submissions: 0, ok: 0, by_verdict: Vec::new() })
@@ -195,5 +240,5 @@ pub async fn count(
             _ => {}
         }
     }
-    Ok(statistics)
+    statistics
 }
