@@ -96,3 +96,28 @@ pub enum SubmissionScope {
     /// Those of a course that one of its members made.
     Member(CourseId, UserId),
 }
+
+impl SubmissionScope {
+    /// By whom, and in which course; `None` for any.
+    pub const fn author_and_course(self) -> (Option<UserId>, Option<CourseId>) {
+        match self {
+            Self::User(user) => (Some(user), None),
+            Self::Course(course) => (None, Some(course)),
+            Self::Member(course, user) => (Some(user), Some(course)),
+        }
+    }
+
+    /// Whether something of it can be by the authors and in the course that a filter asks for.
+    pub fn may_match(self, filter: &SubmissionFilter) -> bool {
+        let (author, course) = self.author_and_course();
+        let is_author = match (author, &filter.author_ids) {
+            (Some(author), Some(asked)) => asked.contains(&author),
+            (Some(_) | None, Some(_) | None) => true,
+        };
+        let is_course = match (course, filter.course_id) {
+            (Some(course), Some(asked)) => course == asked,
+            (Some(_) | None, Some(_) | None) => true,
+        };
+        is_author && is_course
+    }
+}

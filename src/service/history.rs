@@ -51,7 +51,9 @@ pub async fn list(
 ) -> Result<Page<Submission>, Error> {
     let needle = check_text(filter)?;
     let mut tx = services.begin().await?;
-    let scope = narrow(&mut tx, viewer, scope).await?;
+    let Some(scope) = narrow(&mut tx, viewer, scope, filter).await? else {
+        return Ok(Page::new(Vec::new(), page));
+    };
     let open = find_open(&mut tx, filter).await?;
     let list = List { viewer, scope, filter, among: open.as_deref() };
     let ids = match needle {
@@ -77,7 +79,7 @@ pub async fn count(
 ) -> Result<i64, Error> {
     let needle = check_text(filter)?;
     let mut tx = services.begin().await?;
-    let scope = narrow(&mut tx, viewer, scope).await?;
+    let Some(scope) = narrow(&mut tx, viewer, scope, filter).await? else { return Ok(0) };
     let open = find_open(&mut tx, filter).await?;
     let list = List { viewer, scope, filter, among: open.as_deref() };
     let count = match needle {
@@ -91,15 +93,30 @@ pub async fn count(
     Ok(count)
 }
 
-/// Students see their own submissions in a course. Saying so lets an index find them.
-async fn narrow(conn: &mut PgConnection, viewer: &Viewer, scope: SubmissionScope) -> Result<SubmissionScope, Error> {
-    match scope {
+/// Where the viewer finds what they may see of a list; `None` where there is nothing. Saying so lets an index
+/// find it: students see their own submissions in a course, and of another user's only those in courses of
+/// the viewer's.
+async fn narrow(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    scope: SubmissionScope,
+    filter: &SubmissionFilter,
+) -> Result<Option<SubmissionScope>, Error> {
+    let scope = match scope {
         SubmissionScope::Course(course) => {
             let is_staff = policy::may_watch_course(role_in(conn, viewer, Some(course)).await?);
-            Ok(if is_staff { scope } else { SubmissionScope::Member(course, viewer.user_id) })
+            if is_staff { scope } else { SubmissionScope::Member(course, viewer.user_id) }
         }
-        SubmissionScope::User(_) | SubmissionScope::Member(..) => Ok(scope),
-    }
+        SubmissionScope::User(user) if user != viewer.user_id => {
+            match *store::history::list_shared(conn, viewer, user, 2).await? {
+                [] => return Ok(None),
+                [course] => SubmissionScope::Member(course, user),
+                [..] => scope,
+            }
+        }
+        SubmissionScope::User(_) | SubmissionScope::Member(..) => scope,
+    };
+    Ok(scope.may_match(filter).then_some(scope))
 }
 
 fn check_text(filter: &SubmissionFilter) -> Result<Option<Needle>, Error> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{id_before, id_behind, plan_for_these_conditions};
 use crate::auth::Viewer;
-use crate::domain::ids::{CourseId, SubmissionId};
+use crate::domain::ids::{CourseId, SubmissionId, UserId};
 use crate::domain::page::PageRequest;
 use crate::domain::submission::{SubmissionFilter, SubmissionScope};
 use crate::domain::verdict::{AttemptState, Verdict};
@@ -51,18 +51,14 @@ struct Conditions {
 impl Conditions {
     fn new(list: &List<'_>) -> Self {
         let List { scope, filter, among, .. } = list;
-        let (user, course) = match *scope {
-            SubmissionScope::User(id) => (Some(id.as_uuid()), None),
-            SubmissionScope::Course(id) => (None, Some(id.as_uuid())),
-            SubmissionScope::Member(course, user) => (Some(user.as_uuid()), Some(course.as_uuid())),
-        };
+        let (user, course) = scope.author_and_course();
         let authors = filter.author_ids.as_ref().map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
         let (author, authors) = single(authors);
         let (language, languages) = single(filter.languages.clone());
         let (verdict, verdicts) = single(filter.verdicts.clone());
         Self {
-            user,
-            course,
+            user: user.map(UserId::as_uuid),
+            course: course.map(CourseId::as_uuid),
             author,
             authors,
             course_filter: filter.course_id.map(CourseId::as_uuid),
@@ -168,6 +164,28 @@ pub async fn count(conn: &mut PgConnection, list: &List<'_>) -> sqlx::Result<i64
     select!(r#"SELECT count(*) AS "count!" FROM (SELECT"#, " LIMIT $19) AS listed", conn, list, all)
         .fetch_one(conn)
         .await
+}
+
+/// The courses where the viewer may read what the user handed in, at most `most` of them.
+pub async fn list_shared(
+    conn: &mut PgConnection,
+    viewer: &Viewer,
+    user: UserId,
+    most: i64,
+) -> sqlx::Result<Vec<CourseId>> {
+    sqlx::query_scalar!(
+        r#"SELECT m.course_id AS "course_id: CourseId"
+         FROM course_members m
+         WHERE m.user_id = $1
+           AND m.role <> 'STUDENT'
+           AND EXISTS (SELECT FROM submissions s WHERE s.course_id = m.course_id AND s.author_id = $2)
+         LIMIT $3"#,
+        viewer.user_id.as_uuid(),
+        user.as_uuid(),
+        most,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// The submissions whose attempt that counts has not ended, or `None` where there are more than `most`.
