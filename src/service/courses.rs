@@ -66,7 +66,7 @@ pub async fn join(services: &Services, viewer: &Viewer, code: &str) -> Result<Co
         .ok_or_else(|| Error::invalid("joinCode", "A join code has six letters and digits, such as 7KX-94Q."))?;
     let mut tx = services.begin().await?;
     let found = store::courses::find_by_join_code(&mut tx, &code).await?;
-    let (id, is_archived) = found.ok_or(Error::NotFound("course with this join code"))?;
+    let (id, is_archived) = found.ok_or(Error::NoSuchJoinCode)?;
     let is_member = store::courses::find_own_role(&mut tx, viewer, id).await?.is_some();
     if is_archived && !is_member {
         return Err(Error::conflict("This course is archived: it takes no new members."));

@@ -40,6 +40,9 @@ pub enum Error {
     /// It is not there, or the viewer may not know that it is.
     #[error("There is no such {0} here, or it is not yours to see.")]
     NotFound(&'static str),
+    /// No course has this join code.
+    #[error("No course has this join code. Please look at it again, or ask your teacher for the new one.")]
+    NoSuchJoinCode,
     /// Something in the input cannot be taken.
     #[error("{message}")]
     InvalidInput {
@@ -82,7 +85,7 @@ impl Error {
         match self {
             Self::Unauthenticated | Self::WrongCredentials => "UNAUTHENTICATED",
             Self::Forbidden(_) => "FORBIDDEN",
-            Self::NotFound(_) => "NOT_FOUND",
+            Self::NotFound(_) | Self::NoSuchJoinCode => "NOT_FOUND",
             Self::InvalidInput { .. } => "INVALID_INPUT",
             Self::Conflict(_) => "CONFLICT",
             Self::RateLimited { .. } => "RATE_LIMITED",
@@ -99,6 +102,7 @@ impl Error {
             | Self::WrongCredentials
             | Self::Forbidden(_)
             | Self::NotFound(_)
+            | Self::NoSuchJoinCode
             | Self::InvalidInput { .. }
             | Self::Conflict(_)
             | Self::Internal(_) => None,

@@ -149,6 +149,21 @@ async fn what_cannot_be_taken_is_refused_with_its_place_and_a_sentence() {
         (json!({ "language": "bash", "files": [file("a/../b")] }), "INVALID_INPUT", "files.0.path", ""),
         (json!({ "language": "bash", "files": [] }), "INVALID_INPUT", "files", ""),
         (json!({ "language": "bash", "files": [{ "path": "a" }] }), "INVALID_INPUT", "files.0", ""),
+        (json!({ "language": "bash", "files": [file("..\\a")] }), "INVALID_INPUT", "files.0.path", "/"),
+        (json!({ "language": "bash", "files": [file("a"), file("a")] }), "INVALID_INPUT", "files.1.path", "\"a\""),
+        (
+            json!({ "language": "bash", "files": [{ "path": "a", "bytes": "!" }] }),
+            "INVALID_INPUT",
+            "files.0.bytes",
+            "base64 with padding",
+        ),
+        (
+            json!({ "language": "bash", "source": "x", "limits": { "memoryBytes": -1 } }),
+            "INVALID_INPUT",
+            "limits.memoryBytes",
+            "whole number",
+        ),
+        (json!({ "language": "bash", "source": "x", "stdin": 5 }), "INVALID_INPUT", "stdin", "String"),
         (
             json!({ "language": "bash", "source": "x", "limits": { "cpuTimeMs": 2_000_000_000 } }),
             "INVALID_INPUT",

@@ -1,4 +1,5 @@
-//! Scalars of the schema beyond those of GraphQL itself.
+//! Scalars of the schema beyond those of GraphQL itself. What cannot be read is refused before anything is
+//! executed: only then is it known which part of the input it is.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use base64::Engine as _;
@@ -18,8 +19,12 @@ impl ScalarType for DateTime {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
         match chrono::DateTime::parse_from_rfc3339(text) {
             Ok(instant) => Ok(Self(instant.to_utc())),
-            Err(_) => Err(InputValueError::custom("write it as in \"2026-01-31T12:00:00.000Z\"")),
+            Err(_) => Err(InputValueError::expected_type(value)),
         }
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {
@@ -42,7 +47,11 @@ pub struct Base64(pub Vec<u8>);
 impl ScalarType for Base64 {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        STANDARD.decode(text).map(Self).map_err(|_| InputValueError::custom("it is not base64 with padding"))
+        STANDARD.decode(text).map(Self).map_err(|_| InputValueError::expected_type(value))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(text) if STANDARD.decode(text).is_ok())
     }
 
     fn to_value(&self) -> Value {
@@ -73,8 +82,12 @@ impl ScalarType for Long {
         };
         match number {
             Some(number) if (0..=MAX_EXACT).contains(&number) => Ok(Self(number)),
-            Some(_) | None => Err(InputValueError::custom("it is not a whole number from 0 to 2^53 - 1")),
+            Some(_) | None => Err(InputValueError::expected_type(value)),
         }
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {
@@ -91,6 +104,17 @@ impl From<Bytes> for Long {
 impl From<Long> for Bytes {
     fn from(long: Long) -> Self {
         Self::from_i64(long.0)
+    }
+}
+
+/// How a value of one of these types is written.
+pub fn how_to_write(scalar: &str) -> Option<&'static str> {
+    match scalar {
+        "DateTime" => Some("write it as in \"2026-01-31T12:00:00.000Z\""),
+        "Base64" => Some("write it in base64 with padding"),
+        "Long" => Some("give a whole number from 0 to 2^53 - 1"),
+        "Int" => Some("give a whole number from -2^31 to 2^31 - 1"),
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::document::DocumentError;
 use super::operation::{OperationError, ParameterError};
+use crate::api::graphql::scalar::how_to_write;
 use crate::service;
 
 /// The codes of refusals that no use case makes.
@@ -96,9 +97,27 @@ pub fn finish(mut response: Response) -> Response {
             describe(answer, error);
         } else if answer.extensions.as_ref().is_none_or(|extensions| extensions.get("code").is_none()) {
             extensions(answer).set("code", code::INVALID_INPUT);
+            place(answer);
         }
     }
     response
+}
+
+/// Says where in the input the library found what it cannot take, and how to write it.
+fn place(answer: &mut ServerError) {
+    if let Some((wrong, _)) = answer.message.split_once(" (occurred while parsing ") {
+        answer.message.truncate(wrong.len());
+    }
+    let Some(rest) = answer.message.strip_prefix("Invalid value for argument \"") else { return };
+    let Some((argument, wrong)) = rest.split_once("\", ") else { return };
+    let path = argument.strip_prefix("input.").unwrap_or(argument).to_owned();
+    let scalar = wrong.strip_prefix("expected type \"").and_then(|name| name.strip_suffix('"'));
+    if let Some(how) = scalar.and_then(|name| how_to_write(name.trim_end_matches('!'))) {
+        answer.message.push_str(": ");
+        answer.message.push_str(how);
+        answer.message.push('.');
+    }
+    extensions(answer).set("path", path);
 }
 
 /// Whether nothing was executed: then there is no `data`, not even null (specification, 7.1).
@@ -160,5 +179,21 @@ mod tests {
     fn errors_of_the_library_have_a_code_too() {
         let answer = finish(Response::from_errors(vec![ServerError::new("Unknown field", None)]));
         assert_eq!(to_json(&answer)["errors"][0]["extensions"], json!({ "code": "INVALID_INPUT" }));
+    }
+
+    #[test]
+    fn errors_of_the_library_say_where_and_how() {
+        let finished = |message: &str| {
+            let answer = finish(Response::from_errors(vec![ServerError::new(message, None)]));
+            let error = to_json(&answer)["errors"][0].clone();
+            (error["message"].clone(), error["extensions"]["path"].clone())
+        };
+        let (message, path) =
+            finished("Invalid value for argument \"input.limits.memoryBytes\", expected type \"Long\"");
+        assert!(message.as_str().unwrap().ends_with("\"Long\": give a whole number from 0 to 2^53 - 1."), "{message}");
+        assert_eq!(path, "limits.memoryBytes");
+        assert_eq!(finished("Invalid value for argument \"ids\", expected type \"ID\"").1, "ids");
+        let nested = "Too large (occurred while parsing \"A\") (occurred while parsing \"B\")";
+        assert_eq!(finished(nested), (json!("Too large"), json!(null)));
     }
 }

@@ -94,7 +94,7 @@ impl From<service::Error> for Refused {
         let status = match &error {
             service::Error::Unauthenticated | service::Error::WrongCredentials => StatusCode::UNAUTHORIZED,
             service::Error::Forbidden(_) => StatusCode::FORBIDDEN,
-            service::Error::NotFound(_) => StatusCode::NOT_FOUND,
+            service::Error::NotFound(_) | service::Error::NoSuchJoinCode => StatusCode::NOT_FOUND,
             service::Error::InvalidInput { .. } => StatusCode::BAD_REQUEST,
             service::Error::Conflict(_) => StatusCode::CONFLICT,
             service::Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -50,10 +50,11 @@ pub(super) fn check_files(files: Vec<NewFileInput>, bounds: &SubmissionBounds) -
         }
         for other in &checked {
             if other.path == file.path {
-                return invalid(at("path"), "Two files have this path.");
+                return invalid(at("path"), format!("Two files have the path {:?}.", file.path));
             }
             if is_inside(&other.path, &file.path) || is_inside(&file.path, &other.path) {
-                return invalid(at("path"), "This path is a file here and a directory there.");
+                let directory = if other.path.len() < file.path.len() { &other.path } else { &file.path };
+                return invalid(at("path"), format!("{directory:?} is a file and a directory at once."));
             }
         }
         let bytes = match (file.text, file.bytes) {
@@ -87,6 +88,10 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     let is_invisible = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if path.chars().any(is_invisible) {
         return Err("A path cannot contain control characters.");
+    }
+    // On Windows it leads to another directory where a teacher unpacks what was handed in, even out of it.
+    if path.contains('\\') {
+        return Err("A path has / between directories, not \\.");
     }
     for component in path.split('/') {
         match component {

@@ -321,9 +321,22 @@ mod tests {
     #[test]
     fn paths_that_could_leave_the_work_directory_are_refused() {
         let long = "x".repeat(256);
-        for path in
-            ["", "/a", "../a", "a/../b", "./a", "a//b", "a/", "a\0b", "a\nb", "a\u{202e}b", &long, "ok.py", "ok.py/x"]
-        {
+        for path in [
+            "",
+            "/a",
+            "../a",
+            "a/../b",
+            "./a",
+            "a//b",
+            "a/",
+            "a\0b",
+            "a\nb",
+            "a\u{202e}b",
+            "..\\a",
+            &long,
+            "ok.py",
+            "ok.py/x",
+        ] {
             assert_eq!(refusal(files(&["ok.py", path])).0, "files.1.path", "{path:?}");
         }
         assert!(check(files(&["main.py", "main.pyc", "ä b/…c.py", "..x/..."])).is_ok());

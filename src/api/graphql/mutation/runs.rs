@@ -158,7 +158,7 @@ fn parse_wait(wait_ms: Option<i32>) -> Result<Option<Duration>, Error> {
     let Some(wait_ms) = wait_ms else { return Ok(None) };
     match u64::try_from(wait_ms).map(Duration::from_millis) {
         Ok(wait) if wait <= MAX_WAIT => Ok(Some(wait).filter(|wait| !wait.is_zero())),
-        Ok(_) | Err(_) => Err(Error::invalid("waitMs", format!("It can be 0 to {}.", MAX_WAIT.as_millis()))),
+        Ok(_) | Err(_) => Err(Error::invalid("waitMs", format!("waitMs can be 0 to {}.", MAX_WAIT.as_millis()))),
     }
 }
 
