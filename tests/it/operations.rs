@@ -277,6 +277,13 @@ async fn timing_older_than_the_setting_is_deleted_and_what_was_written_stays() {
         let query = sqlx::query_scalar::<_, sqlx::types::Uuid>("SELECT attempt_id FROM attempt_logs");
         query.fetch_all(shop.pool()).await.unwrap()
     };
+    let rest = async || {
+        let tables = "SELECT (SELECT count(*) FROM submissions), (SELECT count(*) FROM submission_files),
+            (SELECT count(*) FROM sources), (SELECT count(*) FROM attempts), (SELECT count(*) FROM steps),
+            (SELECT count(*) FROM activity)";
+        sqlx::query_as::<_, (i64, i64, i64, i64, i64, i64)>(tables).fetch_one(shop.pool()).await.unwrap()
+    };
+    let before = rest().await;
     let tidied = async {
         while logs().await.contains(&old.id.as_uuid()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -284,6 +291,7 @@ async fn timing_older_than_the_setting_is_deleted_and_what_was_written_stays() {
     };
     tokio::time::timeout(PATIENCE, tidied).await.expect("a worker tidies up when it starts");
     assert_eq!(logs().await, [new.id.as_uuid()]);
+    assert_eq!(rest().await, before, "nothing else goes");
     let replay = shop.events(&ada, old.id, None).await;
     assert_whole(&replay);
     assert_eq!(stdout(&replay), "one\ntwo\n");
