@@ -11,6 +11,7 @@ mod api_hostile;
 mod api_http;
 mod api_lost_rights;
 mod api_pages;
+mod api_private_runs;
 mod api_relay;
 mod api_runs;
 mod api_schema;
