@@ -1,5 +1,7 @@
 //! One execution of a submission, and its steps.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 
 use super::ids::{AttemptId, CourseId, SubmissionId, UserId};
@@ -77,7 +79,31 @@ impl Output {
     pub fn is_truncated(&self) -> bool {
         self.total.0 > self.bytes.len() as u64
     }
+
+    /// What is kept of it as text; U+FFFD stands for what is not UTF-8.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes)
+    }
+
+    /// At most so many characters from the beginning of the text.
+    pub fn beginning(&self, characters: usize) -> String {
+        // Enough for them all, and what may be cut stands behind the last one.
+        let enough = characters.saturating_mul(LONGEST_CHARACTER).min(self.bytes.len());
+        String::from_utf8_lossy(&self.bytes[..enough]).chars().take(characters).collect()
+    }
+
+    /// At most so many characters from the end of the text.
+    pub fn end(&self, characters: usize) -> String {
+        // Enough for them all, and what may be cut stands in front of the first one.
+        let skipped = self.bytes.len().saturating_sub(characters.saturating_mul(LONGEST_CHARACTER));
+        let text = String::from_utf8_lossy(&self.bytes[skipped..]);
+        let surplus = text.chars().count().saturating_sub(characters);
+        text.chars().skip(surplus).collect()
+    }
 }
+
+/// So many bytes a character takes at most in UTF-8 (RFC 3629, section 3).
+const LONGEST_CHARACTER: usize = 4;
 
 /// A change of state of an attempt, in the feed of its author and of its course.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +166,24 @@ impl std::str::FromStr for ActivityCursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn output(bytes: &[u8]) -> Output {
+        Output { bytes: bytes.to_vec(), total: Bytes(bytes.len() as u64) }
+    }
+
+    #[test]
+    fn the_ends_of_an_output_are_those_of_its_text() {
+        for bytes in [&b""[..], b"abc", "aß€😀".as_bytes(), "😀😀😀".as_bytes(), b"a\xffb\xf0\x9f\x98", b"\x80\x80"]
+        {
+            let output = output(bytes);
+            let text: Vec<char> = output.text().chars().collect();
+            for characters in [0, 1, 2, 3, 4, 10, usize::MAX] {
+                let shown = characters.min(text.len());
+                assert_eq!(output.beginning(characters), text[..shown].iter().collect::<String>(), "{bytes:?}");
+                assert_eq!(output.end(characters), text[text.len() - shown..].iter().collect::<String>(), "{bytes:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_cursor_reads_back_as_itself() {

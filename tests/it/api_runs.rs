@@ -84,6 +84,26 @@ async fn the_answer_can_wait_for_the_end() {
 }
 
 #[tokio::test]
+async fn an_output_is_asked_for_by_its_ends() {
+    let app = TestApp::start().await;
+    let worker = app.worker(&["bash"]).await;
+    let ada = app.student("ada").await;
+    let input = json!({ "language": "bash", "source": "echo αβγ; seq 1000", "waitMs": 30000 });
+    let answer = ada.ask(SUBMIT, json!({ "input": input })).await;
+    let id = &answer["submitCode"]["attempt"]["id"];
+    let ends =
+        "query($id: ID!) { attempt(id: $id) { steps { stdout { first: text(first: 2) last: text(last: 5) } } } }";
+    let found = ada.ask(ends, json!({ "id": id })).await;
+    assert_eq!(found["attempt"]["steps"][0]["stdout"], json!({ "first": "αβ", "last": "1000\n" }));
+    for (wrong, path) in [("first: -1", "first"), ("last: -1", "last"), ("first: 1, last: 1", "last")] {
+        let query = format!("query($id: ID!) {{ attempt(id: $id) {{ steps {{ stdout {{ text({wrong}) }} }} }} }}");
+        let refused = ada.refused(&query, json!({ "id": id })).await;
+        assert_eq!((refused.code.as_str(), refused.path.as_deref()), ("INVALID_INPUT", Some(path)), "{wrong}");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn an_interactive_program_is_typed_into() {
     let app = TestApp::start().await;
     let worker = app.worker(&["bash"]).await;

@@ -153,8 +153,21 @@ pub struct Output(attempt::Output);
 #[async_graphql::Object]
 impl Output {
     /// What is kept of it, as text.
-    async fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.bytes).into_owned()
+    #[expect(clippy::unused_async, reason = "the macro takes no other functions")]
+    async fn text(
+        &self,
+        #[graphql(desc = "Only so many characters from its beginning.")] first: Option<i32>,
+        #[graphql(desc = "Only so many characters from its end; not together with first.")] last: Option<i32>,
+    ) -> Result<String> {
+        let count = |name: &str, count: i32| {
+            usize::try_from(count).map_err(|_| Error::invalid(name, format!("{name} must not be negative.")))
+        };
+        match (first, last) {
+            (None, None) => Ok(self.0.text().into_owned()),
+            (Some(first), None) => Ok(self.0.beginning(count("first", first)?)),
+            (None, Some(last)) => Ok(self.0.end(count("last", last)?)),
+            (Some(_), Some(_)) => Err(Error::invalid("last", "Ask for the first or for the last characters.").into()),
+        }
     }
 
     /// What is kept of it, exactly.
