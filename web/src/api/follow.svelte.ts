@@ -4,7 +4,7 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { stringifyDocument } from '@urql/core'
 import { eventStreams } from './events'
 import { type Refusal, refusalFrom } from './refusal'
-import { webSocket } from './socket'
+import { tryAgain, webSocket } from './socket'
 import type { Transport } from './transport'
 
 /** `waiting`: the connection is lost and will be tried again. */
@@ -23,10 +23,16 @@ const firstRetryMs = 250
 const longestRetryMs = 5_000
 /** After so many failures in a row WebSockets are taken to be blocked. */
 const blockedAfter = { never: 2, once: 5 } as const
+/** Whether they still are is asked again after so long, and each time after twice as long. */
+const firstTrialMs = 60_000
+const longestTrialMs = 16 * firstTrialMs
 
 class Connection {
   /** Whether news comes over plain HTTP, because no WebSocket gets through. */
   isFallback = $state(false)
+
+  #trialMs = firstTrialMs
+  #isTrying = false
 
   /** By which way the next attempt goes. */
   choose(): Transport {
@@ -38,6 +44,19 @@ class Connection {
 
   worked(transport: Transport): void {
     this.isFallback = transport === eventStreams
+    if (!this.isFallback || this.#isTrying) return
+    this.#isTrying = true
+    setTimeout(() => void this.#tryAgain(), this.#trialMs)
+  }
+
+  /** A laptop is carried to another network: what goes over plain HTTP changes over, and loses nothing. */
+  async #tryAgain(): Promise<void> {
+    const isThrough = await tryAgain()
+    this.#isTrying = false
+    this.#trialMs = isThrough ? firstTrialMs : Math.min(this.#trialMs * 2, longestTrialMs)
+    if (!isThrough) return this.worked(eventStreams)
+    this.isFallback = false
+    eventStreams.restart()
   }
 }
 

@@ -1,5 +1,5 @@
 // Subscriptions over graphql-transport-ws: one WebSocket for all of them.
-import { createClient } from 'graphql-ws'
+import { createClient, GRAPHQL_TRANSPORT_WS_PROTOCOL, MessageType } from 'graphql-ws'
 import { type Refusal, refusalFrom } from './refusal'
 import type { Request, Sink, Transport } from './transport'
 
@@ -15,8 +15,12 @@ let failures = 0
 let pongTimer: ReturnType<typeof setTimeout> | undefined
 let openTimer: ReturnType<typeof setTimeout> | undefined
 
+function address(): string {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`
+}
+
 const client = createClient({
-  url: () => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+  url: address,
   lazy: true,
   retryAttempts: 0,
   // A connection that died without a word is noticed by a ping that nobody answers.
@@ -50,6 +54,22 @@ const client = createClient({
     },
   },
 })
+
+/** Tries whether a WebSocket gets through now. If so, the next subscriptions go that way. */
+export async function tryAgain(): Promise<boolean> {
+  const attempt = new WebSocket(address(), GRAPHQL_TRANSPORT_WS_PROTOCOL)
+  const timer = setTimeout(() => attempt.close(), openWithinMs)
+  const isThrough = await new Promise<boolean>((done) => {
+    attempt.onopen = () => attempt.send(JSON.stringify({ type: MessageType.ConnectionInit }))
+    // The first message acknowledges the connection: data has passed in both directions.
+    attempt.onmessage = () => done(true)
+    attempt.onclose = () => done(false)
+  })
+  clearTimeout(timer)
+  attempt.close()
+  if (isThrough) failures = 0
+  return isThrough
+}
 
 /** The errors of an `error` message; null where the connection is what broke. */
 function refusalIn(cause: unknown): Refusal | null {
