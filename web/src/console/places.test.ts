@@ -20,6 +20,7 @@ it('reads what gcc says', () => {
     'main.c: In function ‘main’:',
     'main.c:2:3: warning: unused variable ‘x’ [-Wunused-variable]',
     '    2 |   int x',
+    'main.c:2:3: note: each undeclared identifier is reported only once',
     '\u001b[1mmain.c:3:1:\u001b[0m \u001b[31merror:\u001b[0m expected ‘;’',
   ].join('\n')
   expect(problemsIn(output, ['main.c'])).toEqual([

@@ -69,9 +69,9 @@ export function problemsIn(output: string, paths: readonly string[]): Problem[] 
   return problems
 }
 
-/** `./main.go:3:5: message`: go names no severity. */
+/** `./main.go:3:5: message`: go names no severity. What a compiler notes besides is no problem of its own. */
 function goMessage(text: string): string | null {
-  return /^\S+:\d+:\d+: (.+)$/u.exec(text)?.[1] ?? null
+  return /^\S+:\d+:\d+: (?!note: )(.+)$/u.exec(text)?.[1] ?? null
 }
 
 /** Where a run-time error points: the last place that a Python traceback or a stack names in the files. */

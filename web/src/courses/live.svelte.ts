@@ -3,25 +3,31 @@
 import { query } from '../api/client'
 import {
   CourseActivityDocument,
-  CourseHistoryDocument,
-  type LiveSubmissionFragment,
+  type CourseActivitySubscription,
+  CourseChangesDocument,
   RosterDocument,
   type RosterLineFragment,
+  type SubmissionFilter,
 } from '../api/generated'
 import type { Refusal } from '../api/refusal'
 import { follow, type Link } from '../api/follow.svelte'
-import { changeSize } from '../submission/diff'
-import { arranged } from './ranking'
+import { Frames } from '../run/frames'
+import { Changes, type KnownRun } from './changes'
+import { arranged, inPlace, renewed, withRun } from './ranking'
 
-/** How many changes the small chart of a row shows. */
-const changesShown = 8
-const recentRuns = 100
-const renewMs = 1_500
+type News = CourseActivitySubscription['courseActivity']
+
+/** Of so many students at a time the last runs are asked for: some ten of each. */
+const studentsAtOnce = 10
+const runsAtOnce = 100
+/** What the service counts is asked for so long after news, for all the news that came since. */
+const renewMs = 5_000
+/** So long after a connection was made its subscriptions are in force. */
+const settleMs = 300
 
 export class LiveClass {
   rows = $state.raw<RosterLineFragment[]>([])
-  /** Lines changed from run to run, oldest first, by student. */
-  changes = $state.raw<ReadonlyMap<string, number[]>>(new Map())
+  changes = $state.raw<ReadonlyMap<string, readonly number[]>>(new Map())
   isLoading = $state(true)
   refusal = $state.raw<Refusal | null>(null)
   link = $state<Link>('connecting')
@@ -29,8 +35,17 @@ export class LiveClass {
   isHeld = $state(false)
 
   readonly #courseId: string
+  readonly #known = new Changes()
+  /** Students whose rows came into view; those in the queue wait for their charts. */
+  readonly #seen = new Set<string>()
+  readonly #queue: string[] = []
+  #isCharting = false
+  /** Up to when later runs of all students are known. */
+  #knownUntil: string | null = null
   #cursor: string | null = null
   #renewal: ReturnType<typeof setTimeout> | undefined
+  // A whole class that runs at once costs one change of the page.
+  readonly #frames = new Frames<News>((news) => this.#show(news))
 
   constructor(courseId: string) {
     this.#courseId = courseId
@@ -41,38 +56,34 @@ export class LiveClass {
     void this.load()
     const stop = follow(CourseActivityDocument, {
       variables: () => ({ courseId: this.#courseId, after: this.#cursor }),
-      next: ({ courseActivity: { cursor, submission } }) => {
-        this.#cursor = cursor
-        this.#show(submission.author.id, submission)
+      next: ({ courseActivity }) => {
+        this.#cursor = courseActivity.cursor
+        this.#frames.add(courseActivity)
         this.#renewal ??= setTimeout(() => void this.load(), renewMs)
       },
-      link: (link) => (this.link = link),
+      link: (link) => {
+        this.link = link
+        // What happened before the news was heard of.
+        if (link === 'live') this.#renewal ??= setTimeout(() => void this.load(), settleMs)
+      },
       end: (refusal) => (this.refusal = refusal),
     })
     return () => {
       stop()
+      this.#frames.clear()
       clearTimeout(this.#renewal)
     }
   }
 
   async load(): Promise<void> {
+    clearTimeout(this.#renewal)
     this.#renewal = undefined
-    const courseId = this.#courseId
-    const [roster, recent] = await Promise.all([
-      query(RosterDocument, { id: courseId }),
-      query(CourseHistoryDocument, { courseId, first: recentRuns }),
-    ])
+    const roster = await query(RosterDocument, { id: this.#courseId })
     this.isLoading = false
-    if (roster.kind === 'refused') {
-      this.refusal = roster.refusal
-      return
-    }
-    this.refusal = null
-    const students = roster.data.course?.roster ?? []
-    this.rows = this.isHeld ? inPlace(this.rows, students) : arranged(students)
-    if (recent.kind === 'ok') {
-      this.changes = changesOf(recent.data.course?.submissions.nodes ?? [])
-    }
+    this.refusal = roster.kind === 'refused' ? roster.refusal : null
+    if (roster.kind === 'refused') return
+    this.#arrange(renewed(this.rows, roster.data.course?.roster ?? []))
+    await this.#renewChanges()
   }
 
   release(): void {
@@ -80,47 +91,59 @@ export class LiveClass {
     this.rows = arranged(this.rows)
   }
 
-  /** The newest run of a student, at once; the counts follow with the next load. */
-  #show(userId: string, submission: LiveSubmissionFragment): void {
-    const rows = this.rows.map((row) => {
-      if (row.member.user.id !== userId) return row
-      const isOlder = row.lastSubmission && row.lastSubmission.createdAt > submission.createdAt
-      return isOlder ? row : { ...row, lastSubmission: submission }
-    })
-    this.rows = this.isHeld ? rows : arranged(rows)
+  #arrange(rows: readonly RosterLineFragment[]): void {
+    this.rows = this.isHeld ? inPlace(this.rows, rows) : arranged(rows)
   }
-}
 
-/** New values in the old order; new students at the end. */
-function inPlace(
-  before: readonly RosterLineFragment[],
-  now: readonly RosterLineFragment[],
-): RosterLineFragment[] {
-  const places = new Map(before.map((row, index) => [row.member.user.id, index]))
-  const place = (row: RosterLineFragment) => places.get(row.member.user.id) ?? before.length
-  return [...now].sort((one, other) => place(one) - place(other))
-}
-
-interface RecentRun {
-  author: { id: string }
-  files: readonly { path: string; text: string | null }[]
-}
-
-/** From runs, newest first. */
-function changesOf(runs: readonly RecentRun[]): Map<string, number[]> {
-  const byStudent = new Map<string, RecentRun[]>()
-  for (const run of runs) {
-    const own = byStudent.get(run.author.id) ?? []
-    byStudent.set(run.author.id, [run, ...own])
+  /** What the news says, at once; what the service counts follows. */
+  #show(news: readonly News[]): void {
+    const rows = new Map(this.rows.map((row) => [row.member.user.id, row]))
+    for (const { submission, attempt } of news) {
+      const row = rows.get(submission.author.id)
+      // A teacher who runs it once more changes nothing for the student.
+      if (row && attempt.id === submission.attempt.id) {
+        rows.set(submission.author.id, withRun(row, submission))
+      }
+    }
+    this.#arrange([...rows.values()])
   }
-  return new Map(
-    [...byStudent].map(([id, own]) => [
-      id,
-      own
-        .map((run, index) => changeSize(own[index - 1]?.files ?? [], run.files))
-        // The first one is as large as the whole program.
-        .slice(1)
-        .slice(-changesShown),
-    ]),
-  )
+
+  /** The row of a student came into view. */
+  see(student: string): void {
+    if (this.#seen.has(student)) return
+    this.#seen.add(student)
+    this.#queue.push(student)
+    if (!this.#isCharting) void this.#chart()
+  }
+
+  async #chart(): Promise<void> {
+    this.#isCharting = true
+    // All rows that came into view at once.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const students = this.#queue.splice(0, studentsAtOnce)
+      const runs = await this.#runs({ authorIds: students })
+      this.#known.begin(students, runs)
+      this.changes = new Map(this.#known.sizes)
+    }
+    this.#isCharting = false
+  }
+
+  /** What came in since the last time. */
+  async #renewChanges(): Promise<void> {
+    const times = this.rows.flatMap((row) => row.lastSubmission?.createdAt ?? [])
+    const newest = times.reduce((one, other) => (one > other ? one : other), '')
+    const createdAfter = this.#knownUntil
+    this.#knownUntil = newest === '' ? null : newest
+    if (createdAfter === null || createdAfter === this.#knownUntil) return
+    this.#known.add(await this.#runs({ createdAfter }))
+    this.changes = new Map(this.#known.sizes)
+  }
+
+  /** Oldest first; none where they cannot be had: the charts are no reason to complain. */
+  async #runs(filter: SubmissionFilter): Promise<KnownRun[]> {
+    const variables = { courseId: this.#courseId, first: runsAtOnce, filter }
+    const result = await query(CourseChangesDocument, variables)
+    return result.kind === 'ok' ? (result.data.course?.submissions.nodes ?? []).toReversed() : []
+  }
 }

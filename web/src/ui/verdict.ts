@@ -10,7 +10,7 @@ export interface VerdictWords {
   tone: Tone
 }
 
-export const verdicts: Record<Verdict, VerdictWords> = {
+const verdicts: Record<Verdict, VerdictWords> = {
   OK: { symbol: '✓', word: 'Finished', tone: 'ok' },
   RUNTIME_ERROR: { symbol: '!', word: 'Error in your program', tone: 'bad' },
   COMPILE_ERROR: { symbol: '✕', word: 'Did not compile', tone: 'bad' },
@@ -40,10 +40,24 @@ const states: Record<Exclude<AttemptState, 'FINISHED'>, VerdictWords> = {
   RUNNING: { symbol: '▶', word: 'Running', tone: 'soft' },
 }
 
+/** For whoever reads of somebody else's program. */
+const ofOthers: Partial<Record<Verdict, string>> = {
+  RUNTIME_ERROR: 'Error in the program',
+  CANCELLED: 'Stopped by hand',
+}
+
+export function wordsOf(verdict: Verdict, isOwn: boolean): VerdictWords {
+  const words = verdicts[verdict]
+  return isOwn ? words : { ...words, word: ofOthers[verdict] ?? words.word }
+}
+
 /** Where an attempt stands, in one symbol and word. */
-export function standing(state: AttemptState, verdict: Verdict | null): VerdictWords {
-  if (state !== 'FINISHED') return states[state]
-  return verdicts[verdict ?? 'SYSTEM_ERROR']
+export function standing(
+  state: AttemptState,
+  verdict: Verdict | null,
+  isOwn: boolean,
+): VerdictWords {
+  return state === 'FINISHED' ? wordsOf(verdict ?? 'SYSTEM_ERROR', isOwn) : states[state]
 }
 
 const signals: Record<string, string> = {
