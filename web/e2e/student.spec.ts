@@ -56,7 +56,8 @@ test('input ends, and a program is stopped', async ({ student }) => {
   await page.getByLabel('Type to the program').fill('abc')
   await page.getByRole('button', { name: 'End of input' }).click()
   await expect(output(page)).toContainText('3')
-  await write(page, 'print("ready", flush=True)\nwhile True:\n    pass')
+  // It waits instead of computing: no limit ends it before the button does.
+  await write(page, 'print("ready", flush=True)\ninput()')
   await run(page)
   await expect(output(page)).toContainText('ready')
   await page.getByRole('button', { name: 'Stop' }).click()
@@ -128,69 +129,10 @@ test('everything works by keyboard alone', async ({ student }) => {
   await expect(output(page)).toContainText('by keys')
   await reached('History')
   await page.keyboard.press('Enter')
-  await expect(page.getByRole('heading', { name: 'History' })).toBeVisible()
+  await expect(page.getByRole('list', { name: 'Runs' }).getByRole('listitem')).toHaveCount(1)
   await reached('✓Finished')
   await page.keyboard.press('Enter')
   await expect(page.getByRole('region', { name: 'Text of main.py' })).toBeVisible()
-})
-
-test('a replay shows what was printed when it was', async ({ student }) => {
-  const { page } = student
-  const id = await student.run(
-    'import time\nprint("one", flush=True)\ntime.sleep(2)\nprint("two", flush=True)',
-  )
-  await page.goto(`/submissions/${id}`)
-  await expect(output(page)).toContainText('two')
-  const slider = page.getByLabel('Time in the run')
-  // Half-way between the two, however long the interpreter took to start.
-  await slider.fill(String(Number(await slider.getAttribute('max')) - 1_000))
-  await expect(output(page)).toContainText('one')
-  await expect(output(page)).not.toContainText('two')
-  await page.getByRole('button', { name: 'Play the replay' }).click()
-  await expect(output(page)).toContainText('two')
-  await page.getByRole('button', { name: 'Edit as new' }).click()
-  await expect(page.locator('.cm-content')).toContainText('time.sleep')
-})
-
-test('two windows see the same run come in', async ({ student }) => {
-  const { page } = student
-  await student.run('print(1)')
-  await page.goto('/history')
-  await expect(page.getByRole('list', { name: 'Runs' }).getByRole('listitem')).toHaveCount(1)
-  const other = await page.context().newPage()
-  await openRunPage(other)
-  await write(other, 'print("from elsewhere")')
-  await run(other)
-  await expect(output(other)).toContainText('from elsewhere')
-  await page.getByRole('button', { name: /Show 1 new run/ }).click()
-  await expect(page.getByRole('list', { name: 'Runs' })).toContainText('from elsewhere')
-})
-
-test('last runs are seen, brought back and compared', async ({ student }) => {
-  const { page } = student
-  await student.run('print("first")')
-  await student.run('print("second")')
-  await openRunPage(page)
-  await write(page, 'print("a draft")')
-  await page.getByRole('button', { name: 'Runs', exact: true }).click()
-  const rows = page.getByRole('list', { name: 'Last runs' }).getByRole('listitem')
-  await expect(rows).toHaveCount(2)
-  await rows.nth(1).getByRole('button').first().click()
-  await expect(output(page)).toContainText('first')
-  await expect(page.getByText('an earlier run')).toBeVisible()
-  await expect(page.locator('.cm-content')).toContainText('a draft')
-  await rows.nth(0).getByRole('button').first().dblclick()
-  await expect(page.locator('.cm-content')).toContainText('second')
-  await page.getByRole('button', { name: 'Undo' }).click()
-  await expect(page.locator('.cm-content')).toContainText('a draft')
-  // By keys: one is picked, then the other.
-  await rows.nth(1).getByRole('button', { name: 'Compare' }).press('Enter')
-  await rows.nth(0).getByRole('button', { name: 'With this' }).press('Enter')
-  await expect(page.getByRole('region', { name: 'Changes in main.py' })).toContainText('second')
-  await page.goBack()
-  await page.getByRole('button', { name: 'Runs', exact: true }).click()
-  await rows.nth(1).dragTo(rows.nth(0))
-  await expect(page.getByRole('region', { name: 'Changes in main.py' })).toContainText('first')
 })
 
 test('on a phone the output comes up on Run and can be put away', async ({ student }) => {
