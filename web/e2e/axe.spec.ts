@@ -3,6 +3,9 @@ import type { Page } from '@playwright/test'
 import { at, expect, test } from './people'
 import { openRunPage, output, run, write } from './runPage'
 
+/** Themes differ in their colours and in nothing else: what does not look at these is asked once. */
+const aboutColours = ['color-contrast', 'link-in-text-block']
+
 /** What axe finds on the page as it is, in both themes. */
 async function check(page: Page): Promise<void> {
   await expect(page.getByRole('heading', { level: 1 })).toBeAttached()
@@ -10,12 +13,20 @@ async function check(page: Page): Promise<void> {
   for (const theme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
     await expect(page.locator('html')).toHaveAttribute('data-theme', theme)
-    const { violations } = await new AxeBuilder({ page }).analyze()
-    const found = violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`,
-    )
-    expect(found, `${page.url()} ${theme}`).toEqual([])
+    await findNothing(page, theme === 'light' ? [] : aboutColours)
   }
+}
+
+/** By all rules, or by those that are named. */
+async function findNothing(page: Page, rules: string[]): Promise<void> {
+  // The app has no frames: axe needs no page of its own to put together what it found in them.
+  const axe = new AxeBuilder({ page }).setLegacyMode()
+  if (rules.length > 0) axe.withRules(rules)
+  const { violations } = await axe.analyze()
+  const found = violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`,
+  )
+  expect(found, page.url()).toEqual([])
 }
 
 // Many pages, each in both themes.
@@ -59,8 +70,7 @@ test('the Run page with output, errors and input', async ({ student }) => {
     await page.getByRole('button', { name: 'Settings' }).click()
     await page.getByLabel('Theme').selectOption(theme)
     await page.keyboard.press('Escape')
-    const { violations } = await new AxeBuilder({ page }).analyze()
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`)).toEqual([])
+    await findNothing(page, theme === 'Light' ? [] : aboutColours)
   }
 })
 

@@ -1,4 +1,5 @@
 // People for the tests: each has an account of their own, made through the API like any other.
+import { randomUUID } from 'node:crypto'
 import {
   type APIRequestContext,
   type Browser,
@@ -8,7 +9,6 @@ import {
 } from '@playwright/test'
 
 const password = 'correct horse battery staple'
-let counter = 0
 
 function required(name: string): string {
   const value = process.env[name]
@@ -61,8 +61,7 @@ async function visit(browser: Browser, baseURL: string): Promise<Page> {
 
 async function someone(browser: Browser, origin: string, name: string): Promise<Someone> {
   const page = await visit(browser, origin)
-  counter += 1
-  const username = `${name}-${Date.now().toString(36)}${counter}`
+  const username = `${name}-${randomUUID().slice(0, 13)}`
   const ask: Someone['ask'] = (query, variables) => graphql(page.request, origin, query, variables)
   const registered = await ask(
     'mutation ($input: RegisterInput!) { register(input: $input) { user { id } } }',
@@ -79,6 +78,11 @@ async function someone(browser: Browser, origin: string, name: string): Promise<
   return { page, id: at(registered, 'register', 'user', 'id'), username, ask, run }
 }
 
+/** Whoever runs the service, signed in once: more often would be taken for guessing the password. */
+interface Shared {
+  admin: APIRequestContext
+}
+
 interface Fixtures {
   origin: string
   register: (name: string) => Promise<Someone>
@@ -86,7 +90,7 @@ interface Fixtures {
   student: Someone
 }
 
-export const test = base.extend<Fixtures>({
+export const test = base.extend<Fixtures, Shared>({
   // eslint-disable-next-line no-empty-pattern -- Playwright reads the pattern, and this needs nothing
   baseURL: async ({}, use) => {
     await use(required('CODECANVAS_URL'))
@@ -106,29 +110,36 @@ export const test = base.extend<Fixtures>({
   student: async ({ register }, use) => {
     await use(await register('Ada'))
   },
-  teacher: async ({ register, playwright, origin }, use) => {
+  teacher: async ({ register, admin, origin }, use) => {
     const teacher = await register('Grace')
-    const admin = await playwright.request.newContext({ baseURL: origin })
-    await graphql(
-      admin,
-      origin,
-      'mutation ($input: SignInInput!) { signIn(input: $input) { user { id } } }',
-      {
-        input: {
-          username: required('CODECANVAS_ADMIN_USERNAME'),
-          password: required('CODECANVAS_ADMIN_PASSWORD'),
-        },
-      },
-    )
     await graphql(
       admin,
       origin,
       'mutation ($input: SetUserRoleInput!) { setUserRole(input: $input) { user { id } } }',
       { input: { userId: teacher.id, role: 'TEACHER' } },
     )
-    await admin.dispose()
     await use(teacher)
   },
+  admin: [
+    async ({ playwright }, use) => {
+      const baseURL = required('CODECANVAS_URL')
+      const admin = await playwright.request.newContext({ baseURL })
+      await graphql(
+        admin,
+        baseURL,
+        'mutation ($input: SignInInput!) { signIn(input: $input) { user { id } } }',
+        {
+          input: {
+            username: required('CODECANVAS_ADMIN_USERNAME'),
+            password: required('CODECANVAS_ADMIN_PASSWORD'),
+          },
+        },
+      )
+      await use(admin)
+      await admin.dispose()
+    },
+    { scope: 'worker' },
+  ],
 })
 
 export { expect, password }
