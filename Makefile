@@ -81,7 +81,7 @@ web-test: web ## lints, unit tests and size of the app
 	cd web && npm run check --silent && npm test --silent && npm run size --silent
 
 # Toolchains are warmed up once for all tests.
-conformance fuzz-api e2e demo: export CODECANVAS_WORKER_CACHE_DIR = $(CURDIR)/target/tmp/executor
+conformance fuzz-api e2e demo test-languages: export CODECANVAS_WORKER_CACHE_DIR = $(CURDIR)/target/tmp/executor
 
 .PHONY: e2e
 e2e: web ## the app in Chromium against the real service
@@ -113,6 +113,11 @@ test-examples: ## the programs in examples/ against the real service
 test-deploy: ## what is installed, systemd units, Kubernetes manifests, Dockerfiles
 	cargo build --bin codecanvas
 	tests/deploy/run target/debug/codecanvas
+
+.PHONY: test-languages
+test-languages: languages ## programs in every language; installs all toolchains first
+	cargo build --bin codecanvas
+	scripts/with-service target/debug/codecanvas tests/languages/run target/debug/codecanvas
 
 .PHONY: test-containers
 test-containers: ## build both images and run the service in them
