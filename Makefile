@@ -139,12 +139,8 @@ bench-history: ## pages of history among a million submissions; ARGS=10000000 fo
 FUZZ_SECONDS ?= 30
 
 .PHONY: fuzz
-fuzz: ## try to break what is parsed by hand, FUZZ_SECONDS for each check
-	@# What is interesting is kept in fuzz/corpus; what is worth keeping goes into fuzz/seeds by hand.
-	cd fuzz && for check in $$(cargo +nightly fuzz list); do \
-	  mkdir -p corpus/$$check; \
-	  cargo +nightly fuzz run $$check corpus/$$check seeds/$$check -- -max_total_time=$(FUZZ_SECONDS) -timeout=10; \
-	done
+fuzz: ## try to break what is parsed by hand, FUZZ_SECONDS for each check; ARGS=settings for one
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(ARGS)
 
 .PHONY: fmt
 fmt: ## format everything
