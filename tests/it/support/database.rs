@@ -32,7 +32,7 @@ pub async fn empty_database() -> TestDatabase {
 
 /// Settings of a test's connections.
 pub fn settings() -> Database {
-    Database { url: None, postgres_bin: None, max_connections: 10 }
+    Database { url: None, postgres_bin: None, max_connections: 30 }
 }
 
 struct Postgres {
