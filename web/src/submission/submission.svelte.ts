@@ -17,6 +17,8 @@ export class SubmissionView {
   readonly loaded = new Loaded<SubmissionDetailFragment>()
   /** The attempt that was chosen; the one that counts until then. */
   chosenId = $state<string | null>(null)
+  /** Begins a comment on the line under the pointer; null where there is none. */
+  commentThere: (() => void) | null = null
   #id = ''
 
   readonly attempt = $derived.by((): AttemptHeadFragment | null => {
@@ -34,6 +36,7 @@ export class SubmissionView {
 
   async open(id: string): Promise<void> {
     if (id !== this.#id) this.chosenId = null
+    this.commentThere = null
     this.#id = id
     await this.load()
   }
