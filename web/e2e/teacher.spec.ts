@@ -170,6 +170,8 @@ test('a course is renamed, gets another code, and loses a member', async ({ teac
   await page.getByRole('button', { name: 'Remove' }).click()
   await page.getByRole('button', { name: 'Remove from the course?' }).click()
   await expect(page.getByRole('row', { name: /Ada/ })).toHaveCount(0)
+  // The button is gone; whoever pressed it by keyboard goes on from the page.
+  await expect(page.getByRole('main')).toBeFocused()
   await openRunPage(student.page)
   await expect(student.page.getByLabel('Hand in to course')).toHaveCount(0)
 })
