@@ -6,6 +6,8 @@ interface Toast {
 }
 
 const shownMs = 8_000
+/** Whoever is to do something about it reads it first, and then finds the button. */
+const withActionMs = 20_000
 
 class Toasts {
   list = $state.raw<Toast[]>([])
@@ -14,7 +16,7 @@ class Toasts {
   say(text: string, action: Toast['action'] = null): void {
     const id = this.#next++
     this.list = [...this.list.filter((toast) => toast.text !== text), { id, text, action }]
-    setTimeout(() => this.dismiss(id), shownMs)
+    setTimeout(() => this.dismiss(id), action ? withActionMs : shownMs)
   }
 
   dismiss(id: number): void {
