@@ -75,4 +75,31 @@ for (const [path, selector] of pages) {
       `${(shift ?? 0).toFixed(3).padStart(14)}${`${((bytes ?? 0) / 1000).toFixed(0)} kB`.padStart(13)}`,
   )
 }
+
+/** Runs in the page: the longest time for which nothing else could happen there. */
+function watchPauses() {
+  let before = performance.now()
+  const seen = { longest: 0 }
+  Object.assign(window, { seen })
+  const tick = () => {
+    const now = performance.now()
+    seen.longest = Math.max(seen.longest, now - before)
+    before = now
+    setTimeout(tick, 0)
+  }
+  tick()
+}
+
+const page = await person.newPage()
+await page.goto('/')
+await page.locator('.cm-content').click()
+await page.keyboard.press('ControlOrMeta+a')
+await page.keyboard.insertText('line = "y" * 99\nfor i in range(100000):\n    print(line)\n')
+await page.evaluate(watchPauses)
+await page.keyboard.press('ControlOrMeta+Enter')
+await page.getByText(/Finished|Too much output/).waitFor()
+const { longest } = await page.evaluate(() => Reflect.get(window, 'seen'))
+console.log(
+  `a program that prints 10 MB: the longest pause of the page is ${longest.toFixed(0)} ms`,
+)
 await browser.close()

@@ -122,6 +122,7 @@ export function figures(step: StepFiguresFragment): string {
 
 /** The technical end, for those who look for it. */
 export function ending(step: StepFiguresFragment): string {
-  if (step.signal !== null) return `signal ${step.signal}`
-  return step.exitCode === null ? '' : `exit code ${step.exitCode}`
+  // With spaces that do not break: no line begins with the number.
+  if (step.signal !== null) return `signal\u00a0${step.signal}`
+  return step.exitCode === null ? '' : `exit\u00a0code\u00a0${step.exitCode}`
 }
