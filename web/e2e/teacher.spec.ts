@@ -69,6 +69,13 @@ test('a class at work: join, stuck, timeline, changes, remark', async ({ teacher
   await student.page.getByRole('list', { name: 'Runs' }).getByRole('link').nth(1).click()
   await expect(student.page.getByText('This name was never given a value.')).toBeVisible()
   await expect(student.page.getByRole('button', { name: 'Comment on line 1' })).toHaveCount(0)
+
+  // What the student runs meanwhile is announced, and shown when the teacher wants it.
+  await student.run('print("at last")', { courseId: id })
+  await teacher.page.getByRole('button', { name: 'Show 1 new run' }).click()
+  await expect(strip.getByRole('button')).toHaveCount(4)
+  await expect(strip.getByRole('button').nth(3)).toHaveAttribute('aria-pressed', 'true')
+  await expect(output(teacher.page)).toContainText('at last')
 })
 
 test('a teacher runs a program once more, apart from the student', async ({ teacher, student }) => {

@@ -1,6 +1,11 @@
 // All runs of one student in a course, oldest first, with the size of the change before each.
 import { query } from '../api/client'
-import { CourseHistoryDocument, type SubmissionRowFragment } from '../api/generated'
+import { follow } from '../api/follow.svelte'
+import {
+  CourseHistoryDocument,
+  CourseNewsDocument,
+  type SubmissionRowFragment,
+} from '../api/generated'
 import { pick } from '../api/loaded.svelte'
 import type { Refusal } from '../api/refusal'
 import { changeSize } from '../submission/diff'
@@ -17,15 +22,52 @@ export class Timeline {
   refusal = $state.raw<Refusal | null>(null)
   isLoading = $state(true)
   hasEarlier = $state(false)
+  /** How many came in since the runs were loaded. */
+  news = $state(0)
 
   readonly #courseId: string
   readonly #userId: string
   #rows: SubmissionRowFragment[] = []
   #cursor: string | null = null
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- only its size is shown
+  readonly #new = new Set<string>()
 
   constructor(courseId: string, userId: string) {
     this.#courseId = courseId
     this.#userId = userId
+  }
+
+  /** Hears of what comes in until the returned function is called. It is announced, and moves nothing. */
+  follow(): () => void {
+    let after: string | null = null
+    return follow(CourseNewsDocument, {
+      variables: () => ({ courseId: this.#courseId, after }),
+      next: ({ courseActivity: { cursor, submission } }) => {
+        after = cursor
+        if (submission.author.id === this.#userId) this.#take(submission)
+      },
+      link: () => {},
+      end: () => {},
+    })
+  }
+
+  /** From the newest on. */
+  async reload(): Promise<void> {
+    this.#rows = []
+    this.#cursor = null
+    this.#new.clear()
+    this.news = 0
+    await this.load()
+  }
+
+  #take(row: SubmissionRowFragment): void {
+    if (this.#rows.some(({ id }) => id === row.id)) {
+      this.#rows = this.#rows.map((known) => (known.id === row.id ? row : known))
+      this.#show()
+    } else {
+      this.#new.add(row.id)
+      this.news = this.#new.size
+    }
   }
 
   /** The next older hundred. */
@@ -44,6 +86,10 @@ export class Timeline {
     this.#rows = [...page.data.nodes.toReversed(), ...this.#rows]
     this.#cursor = page.data.pageInfo.endCursor
     this.hasEarlier = page.data.pageInfo.hasNextPage
+    this.#show()
+  }
+
+  #show(): void {
     this.points = this.#rows.map((row, index) => ({
       row,
       changedLines: changeSize(this.#rows[index - 1]?.files ?? [], row.files),
