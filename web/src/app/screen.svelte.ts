@@ -1,10 +1,10 @@
 // What the width of the window decides beyond its style sheets.
 class Screen {
-  /** As on a phone; the same width as in the style sheets. */
+  /** Too narrow for all that belongs into the toolbar. */
   isNarrow = $state(false)
 
   constructor() {
-    const narrow = matchMedia('(max-width: 700px)')
+    const narrow = matchMedia('(max-width: 1000px)')
     this.isNarrow = narrow.matches
     narrow.addEventListener('change', () => (this.isNarrow = narrow.matches))
   }
