@@ -22,7 +22,7 @@ use crate::telemetry::figures::Role;
 /// Started as root it takes on the user id of the setting http.uid before it listens.
 #[derive(Debug, Args)]
 pub struct Api {
-    /// Where to listen [environment: CODECANVAS_LISTEN] [default: 127.0.0.1:10100]
+    /// Where to listen [env: CODECANVAS_LISTEN] [default: 127.0.0.1:10100]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub struct Api {
 impl Api {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let config = self.settings.with("listen", self.listen.as_ref()).load_quietly()?;
+        let config = self.settings.without_data_dir().with("listen", self.listen.as_ref()).load_quietly()?;
         // Before any thread, which would keep what it was started with: those of the exporter and of the runtime.
         privilege::give_up_root(config.http.uid)?;
         let _traces = telemetry::init_with_traces(&config, Role::Api)?;

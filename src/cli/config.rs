@@ -17,7 +17,7 @@ pub struct ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Print the settings in force; with --defaults every setting with its meaning, as a file to start from
+    /// Print the settings in force, without secrets; with --defaults every setting with its meaning, as a file to start from
     Print {
         /// Print every setting with its meaning and default
         #[arg(long)]
@@ -35,8 +35,7 @@ impl ConfigCommand {
         if defaults {
             output.write_all(DEFAULTS.as_bytes())?;
         } else {
-            // Secrets show as such: their `Debug` prints nothing.
-            writeln!(output, "{:#?}", settings.load_quietly()?)?;
+            output.write_all(settings.describe()?.as_bytes())?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -24,7 +24,7 @@ use crate::store::{schema, workers};
 /// one stops at once.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen [environment: CODECANVAS_LISTEN] [default: 127.0.0.1:10100]
+    /// Where to listen [env: CODECANVAS_LISTEN] [default: 127.0.0.1:10100]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     #[command(flatten)]

@@ -11,16 +11,16 @@ use crate::telemetry;
 /// Where settings come from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SettingFlags {
-    /// Read settings from this TOML file [environment: CODECANVAS_CONFIG]
+    /// Read settings from this TOML file [env: CODECANVAS_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Set any setting, e.g. --set worker.slots=4; "codecanvas config print --defaults" lists them
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_setting)]
     set: Vec<(String, String)>,
-    /// Use this database instead of the embedded one [environment: DATABASE_URL]
+    /// Use this database instead of the embedded one [env: DATABASE_URL]
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
-    /// Keep the embedded database and the cache here [environment: CODECANVAS_DATA_DIR]
+    /// Keep the embedded database and the cache here [env: CODECANVAS_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -43,6 +43,17 @@ impl SettingFlags {
     /// The settings in force, for commands that print to people and log nothing.
     pub fn load_quietly(&self) -> anyhow::Result<Config> {
         Ok(config::load(self.config.as_deref(), &config::environment(), &self.overrides()?)?)
+    }
+
+    /// The settings in force as a settings file, without secrets.
+    pub fn describe(&self) -> anyhow::Result<String> {
+        Ok(config::in_force(self.config.as_deref(), &config::environment(), &self.overrides()?)?)
+    }
+
+    /// For a role that keeps nothing on this machine: its user needs no home.
+    pub fn without_data_dir(mut self) -> Self {
+        self.set.insert(0, ("data_dir".to_owned(), "/nonexistent".to_owned()));
+        self
     }
 
     /// Adds a flag that one command has for itself.
@@ -78,5 +89,19 @@ impl SettingFlags {
             }
         }
         Ok(arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_named_wins_over_none() {
+        let place = |flags: SettingFlags| flags.without_data_dir().load_quietly().unwrap().data_dir;
+        // Nothing of the user's home is asked for.
+        assert_eq!(place(SettingFlags::default()), PathBuf::from("/nonexistent"));
+        let named = SettingFlags { data_dir: Some("/srv/data".into()), ..SettingFlags::default() };
+        assert_eq!(place(named), PathBuf::from("/srv/data"));
     }
 }

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::layers::{Layers, environment_name, flatten};
 use super::{Config, Registration};
-
-/// Every setting with its meaning and default, as `codecanvas config print --defaults` prints it.
-pub const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +55,6 @@ pub enum ConfigError {
     NoHome,
 }
 
-/// Variables that are no settings of the service.
-const OTHER_VARIABLES: [&str; 3] = ["CODECANVAS_CONFIG", "CODECANVAS_SERVER", "CODECANVAS_TOKEN"];
-
 /// Settings given by flags: key and value as text.
 pub type Overrides = Vec<(String, String)>;
 
@@ -75,6 +70,34 @@ pub fn load(
     environment: &BTreeMap<String, String>,
     flags: &Overrides,
 ) -> Result<Config, ConfigError> {
+    checked(layered(file, environment, flags)?.table, environment)
+}
+
+/// The settings in force, written as a settings file that has all of them. Secrets are not in it.
+pub fn in_force(
+    file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+    flags: &Overrides,
+) -> Result<String, ConfigError> {
+    let mut settings = layered(file, environment, flags)?;
+    let config = checked(settings.table.clone(), environment)?;
+    let path = |path: &Path| Value::String(path.display().to_string());
+    let filled_in = [
+        ("data_dir", path(&config.data_dir)),
+        ("worker.cache_dir", path(&config.worker.cache_dir)),
+        ("worker.slots", Value::Integer(config.worker.slots.try_into().unwrap_or(i64::MAX))),
+    ];
+    for (key, value) in filled_in {
+        settings.set(key, value, "filled in")?;
+    }
+    Ok(settings.written())
+}
+
+fn layered(
+    file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+    flags: &Overrides,
+) -> Result<Layers, ConfigError> {
     let mut settings = Layers::defaults();
     let named_by_environment = environment.get("CODECANVAS_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from);
     if let Some(path) = file.map(Path::to_owned).or(named_by_environment) {
@@ -101,8 +124,12 @@ pub fn load(
     for (key, text) in flags {
         settings.set_text(key, text, "given as a flag")?;
     }
+    Ok(settings)
+}
+
+fn checked(table: Table, environment: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
     let mut config: Config =
-        settings.table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid(one_line(&error)))?;
+        table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid(one_line(&error)))?;
     fill_in(&mut config, environment)?;
     config.traces = has_collector(environment)?;
     Ok(config)
@@ -126,11 +153,6 @@ fn has_collector(environment: &BTreeMap<String, String>) -> Result<bool, ConfigE
         }
     }
     Ok(true)
-}
-
-/// The variable that stands for a key: `worker.slots` is `CODECANVAS_WORKER_SLOTS`.
-fn environment_name(key: &str) -> String {
-    format!("CODECANVAS_{}", key.replace('.', "_").to_uppercase())
 }
 
 /// TOML errors span lines; a log line must not.
@@ -171,122 +193,6 @@ fn fill_in(config: &mut Config, environment: &BTreeMap<String, String>) -> Resul
     Ok(())
 }
 
-/// The settings while they are laid over each other. Each key of the defaults is there, with a
-/// value of the kind that it must have.
-struct Layers {
-    table: Table,
-}
-
-impl Layers {
-    fn defaults() -> Self {
-        Self { table: DEFAULTS.parse().expect("the built-in defaults are TOML, a test reads them") }
-    }
-
-    fn keys(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        flatten("", &self.table, &mut all);
-        all.into_iter().map(|(key, _)| key).collect()
-    }
-
-    /// The place of a value by its dotted key; tables have none.
-    fn slot(&mut self, key: &str) -> Option<&mut Value> {
-        let mut parts = key.split('.');
-        let mut value = self.table.get_mut(parts.next()?)?;
-        for part in parts {
-            value = value.as_table_mut()?.get_mut(part)?;
-        }
-        (!value.is_table()).then_some(value)
-    }
-
-    fn unknown(&self, key: &str, origin: &str) -> ConfigError {
-        let nearest = self
-            .keys()
-            .into_iter()
-            .min_by_key(|known| {
-                // A forgotten table name is the commonest slip: "slots" for "worker.slots".
-                let last = known.rsplit('.').next().unwrap_or(known);
-                strsim::damerau_levenshtein(known, key).min(strsim::damerau_levenshtein(last, key) + 1)
-            })
-            .unwrap_or_default();
-        ConfigError::UnknownKey { key: key.to_owned(), origin: origin.to_owned(), nearest }
-    }
-
-    /// A variable that is almost the name of a setting is a slip. Others may be there for another reason: container
-    /// managers make `CODECANVAS_API_SERVICE_HOST` and the like.
-    fn check_variable(&self, name: &str) -> Result<(), ConfigError> {
-        let names = || self.keys().into_iter().map(|key| environment_name(&key));
-        let nearest = names().map(|known| (strsim::damerau_levenshtein(&known, name), known)).min();
-        match nearest {
-            Some((1..=2, nearest)) if !OTHER_VARIABLES.contains(&name) => Err(ConfigError::UnknownKey {
-                key: name.to_owned(),
-                origin: "environment variable".to_owned(),
-                nearest,
-            }),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn set(&mut self, key: &str, value: Value, origin: &str) -> Result<(), ConfigError> {
-        let Some(slot) = self.slot(key) else { return Err(self.unknown(key, origin)) };
-        if !slot.same_type(&value) {
-            return Err(wrong_kind(key, slot, origin));
-        }
-        *slot = value;
-        Ok(())
-    }
-
-    fn set_text(&mut self, key: &str, text: &str, origin: &str) -> Result<(), ConfigError> {
-        let Some(slot) = self.slot(key) else { return Err(self.unknown(key, origin)) };
-        let value = match slot {
-            Value::String(_) => Some(Value::String(text.to_owned())),
-            Value::Integer(_) => text.parse().ok().map(Value::Integer),
-            Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
-            Value::Array(_) => Some(Value::Array(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty())
-                    .map(|item| Value::String(item.to_owned()))
-                    .collect(),
-            )),
-            Value::Float(_) | Value::Datetime(_) | Value::Table(_) => None,
-        };
-        match value {
-            Some(value) => {
-                *slot = value;
-                Ok(())
-            }
-            None => Err(wrong_kind(key, slot, origin)),
-        }
-    }
-}
-
-fn wrong_kind(key: &str, slot: &Value, origin: &str) -> ConfigError {
-    let expected = match slot {
-        Value::String(_) => "a text in quotes",
-        Value::Integer(_) => "a whole number",
-        Value::Boolean(_) => "true or false",
-        Value::Array(_) => "a list",
-        Value::Float(_) | Value::Datetime(_) | Value::Table(_) => "something else",
-    };
-    ConfigError::WrongKind { key: key.to_owned(), expected, origin: origin.to_owned() }
-}
-
-/// Lists the values below a table with their dotted keys.
-fn flatten(prefix: &str, table: &Table, into: &mut Vec<(String, Value)>) {
-    for (name, value) in table {
-        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        match value {
-            Value::Table(inner) => flatten(&key, inner, into),
-            Value::String(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::Boolean(_)
-            | Value::Datetime(_)
-            | Value::Array(_) => into.push((key, value.clone())),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,6 +224,25 @@ mod tests {
         assert_eq!(config.listen.port(), 3);
         assert_eq!(config.worker.slots, 2);
         assert_eq!(config.worker.uid_base, 70000);
+    }
+
+    #[test]
+    fn the_settings_in_force_can_be_read_back_but_for_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        std::fs::write(&path, "[worker]\nlease = '10s'\nallow_missing = ['a\"b']\n").unwrap();
+        let environment = BTreeMap::from([
+            ("HOME".to_owned(), "/home/ada".to_owned()),
+            ("DATABASE_URL".to_owned(), "postgres://ada:hidden@host/db".to_owned()),
+        ]);
+        let flags = vec![("worker.slots".to_owned(), "3".to_owned())];
+        let printed = in_force(Some(&path), &environment, &flags).unwrap();
+        assert!(!printed.contains("hidden") && printed.contains("# url is set, and secret"), "{printed}");
+        std::fs::write(&path, &printed).unwrap();
+        let config = load(Some(&path), &environment, &Overrides::new()).unwrap();
+        assert_eq!((config.worker.slots, config.worker.lease.as_secs()), (3, 10));
+        assert_eq!(config.worker.allow_missing, ["a\"b"]);
+        assert_eq!(in_force(Some(&path), &environment, &Overrides::new()).unwrap(), printed);
     }
 
     #[test]

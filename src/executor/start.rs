@@ -13,6 +13,7 @@ use std::sync::Arc;
 use codecanvas_sandbox::message::Armed;
 use codecanvas_sandbox::probe::{Protection, ProtectionState};
 use codecanvas_sandbox::{Access, BoxLayout, Identity, Mount, StepSpec};
+use nix::sys::stat::{Mode, umask};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -123,6 +124,9 @@ pub fn tidy(cache_dir: &Path, languages: &[Language]) {
 
 /// Makes the directories that the boxes' layout speaks of.
 pub fn make_directories(cache_dir: &Path) -> io::Result<()> {
+    // Programs run as other users, also where the service was started with a umask that leaves them nothing: what keepers
+    // make in a box must be theirs to read. What is not for them has its mode said when it is made.
+    umask(Mode::from_bits_truncate(0o022));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(cache_dir)?;
     // Programs in boxes read it.
     fs::DirBuilder::new().recursive(true).mode(0o755).create(cache_dir.join("warm"))

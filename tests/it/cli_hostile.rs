@@ -295,7 +295,7 @@ async fn whoever_closes_the_output_ends_the_command_quietly() {
     drop(ours);
     let mut command = cli.command(&["run", "/nonexistent.py"]);
     command.stderr(theirs);
-    assert_eq!(Ended::from(blocking(move || command.output().unwrap()).await).code, 74);
+    assert_eq!(Ended::from(blocking(move || command.output().unwrap()).await).code, 64);
 }
 
 #[tokio::test]
@@ -337,5 +337,5 @@ async fn nonsense_on_the_socket_is_an_error_of_the_service() {
 async fn a_token_that_is_refused_on_the_socket_is_told_as_such() {
     let (ended, _) = watch(vec![vec![Act::Close(4401)]]).await;
     assert_eq!(ended.code, 77);
-    assert!(ended.stderr.contains("codecanvas login"), "{ended:?}");
+    assert!(ended.stderr.contains("does not know the token of --token or CODECANVAS_TOKEN"), "{ended:?}");
 }

@@ -41,8 +41,8 @@ pub async fn login(server: &Server, token: Option<String>, args: LoginArgs) -> R
     }
     let (token, person, is_session) = if let Some(token) = token {
         let token = if token == "-" { read_line("access token")? } else { token };
-        let server = Server::new(server.address(), Some(token.clone()))?;
-        let person = viewer(&server).await?.ok_or_else(|| invalid_token(&server))?;
+        let server = Server::with_given_token(server.address(), token.clone())?;
+        let person = viewer(&server).await?.ok_or_else(|| server.unauthenticated())?;
         (token, person, false)
     } else {
         let username = args.username.map_or_else(|| read_line("user name"), Ok)?;
@@ -93,9 +93,7 @@ pub async fn logout(server: &Server) -> Result<u8, Failure> {
 
 /// Shows who the credential belongs to.
 pub async fn whoami(server: &Server, args: &JsonArgs) -> Result<u8, Failure> {
-    let person = viewer(server)
-        .await?
-        .ok_or_else(|| if server.is_signed_in() { invalid_token(server) } else { not_signed_in(server) })?;
+    let person = viewer(server).await?.ok_or_else(|| server.unauthenticated())?;
     if args.json {
         terminal::print_json(&person)?;
     } else {
@@ -136,22 +134,11 @@ fn described(person: &Person) -> String {
     format!("{} ({}, {})", person.username, person.display_name, person.role.to_lowercase())
 }
 
-fn not_signed_in(server: &Server) -> Failure {
-    Failure::NotSignedIn { server: server.address().to_owned() }
-}
-
-fn invalid_token(server: &Server) -> Failure {
-    unauthenticated(format!("{} does not know this token: it is wrong, expired or revoked", server.address()))
-}
-
-fn unauthenticated(message: String) -> Failure {
-    Failure::Refused { code: "UNAUTHENTICATED".to_owned(), message, retry_after_ms: None, part: None }
-}
-
 /// Where one is just signing in, "run `codecanvas login`" would not help.
 fn wrong_password(failure: Failure) -> Failure {
     if let Failure::NotSignedIn { .. } = failure {
-        unauthenticated("user name or password is wrong".to_owned())
+        let message = "user name or password is wrong".to_owned();
+        Failure::Refused { code: "UNAUTHENTICATED".to_owned(), message, retry_after_ms: None, part: None }
     } else {
         failure
     }

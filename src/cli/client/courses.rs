@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use super::account::JsonArgs;
@@ -87,15 +88,19 @@ pub async fn list(server: &Server, args: &JsonArgs) -> Result<u8, Failure> {
         terminal::print_json(&courses)?;
         return Ok(0);
     }
+    if courses.is_empty() {
+        terminal::notice("you are in no course; `codecanvas join CODE` takes you into one");
+        return Ok(0);
+    }
     let rows: Vec<Vec<String>> = courses
         .into_iter()
         .map(|course| {
             let role = course.viewer_role.unwrap_or_default().to_lowercase();
             let title = if course.is_archived { format!("{} (archived)", course.title) } else { course.title };
-            vec![title, role, course.id]
+            vec![course.id, role, title]
         })
         .collect();
-    terminal::print(&terminal::table(&["COURSE", "YOU ARE", "ID"], &rows))?;
+    terminal::print(&terminal::table(&["ID", "YOU ARE", "COURSE"], &rows))?;
     Ok(0)
 }
 
@@ -165,9 +170,12 @@ pub async fn class(server: &Server, args: ClassArgs) -> Result<u8, Failure> {
 
 async fn keep_up_to_date(server: &Server, course_id: &str, first: &Class) -> Result<std::convert::Infallible, Failure> {
     let mut activity = follow::course(server, course_id);
+    let mut resized = signal(SignalKind::window_change()).map_err(Failure::io("cannot watch the terminal"))?;
     draw(first)?;
     loop {
         tokio::select! {
+            // Lines that were cut, or were not, are drawn anew at once.
+            _ = resized.recv() => {}
             change = activity.next() => {
                 if change?.is_none() {
                     return Err(server.bad_answer("the stream ended"));
@@ -206,7 +214,11 @@ fn drawn(class: &Class, lines: usize) -> String {
         0 => String::new(),
         more => format!("… and {more} more\n"),
     };
-    format!("{title}  ·  {} students  ·  {stuck} stuck\n\n{table}{more}", students.len())
+    let count = match students.len() {
+        1 => "1 student".to_owned(),
+        count => format!("{count} students"),
+    };
+    format!("{title}  ·  {count}  ·  {stuck} stuck\n\n{table}{more}")
 }
 
 fn line(row: &RosterRow) -> Vec<String> {

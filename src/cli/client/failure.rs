@@ -99,6 +99,8 @@ impl Failure {
             Self::NotSignedIn { .. } => exit::NOT_ALLOWED,
             Self::Unreachable { .. } | Self::BadAnswer { .. } => exit::SERVICE,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => exit::BROKEN_PIPE,
+            // A file that is not there was named wrongly.
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => exit::USAGE,
             Self::Io { .. } => exit::IO,
             Self::Refused { code, .. } => match code.as_str() {
                 "UNAUTHENTICATED" | "FORBIDDEN" => exit::NOT_ALLOWED,
@@ -123,7 +125,10 @@ mod tests {
         assert_eq!(refused("UNAUTHENTICATED").exit_code(), 77);
         assert_eq!(refused("OVERLOADED").exit_code(), 69);
         assert_eq!(refused("SOMETHING_NEW").exit_code(), 69);
-        assert_eq!(Failure::io("x")(io::Error::from(io::ErrorKind::BrokenPipe)).exit_code(), 141);
+        let io = |kind| Failure::io("x")(io::Error::from(kind)).exit_code();
+        assert_eq!(io(io::ErrorKind::BrokenPipe), 141);
+        assert_eq!(io(io::ErrorKind::NotFound), 64);
+        assert_eq!(io(io::ErrorKind::PermissionDenied), 74);
     }
 
     #[test]

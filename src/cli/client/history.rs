@@ -107,18 +107,23 @@ pub async fn history(server: &Server, args: HistoryArgs) -> Result<u8, Failure> 
         terminal::print_json(&lines)?;
         return Ok(0);
     }
+    if lines.is_empty() {
+        terminal::notice("nothing was handed in that this asks for");
+        return Ok(0);
+    }
     let is_author_shown = course_id.is_some();
-    let mut header = vec!["WHEN", "RESULT", "LANGUAGE", "FILE", "ID"];
+    // The id comes first: it is what other commands take, and a narrow terminal cuts the end of a line.
+    let mut header = vec!["ID", "WHEN", "RESULT", "LANGUAGE", "FILE"];
     if is_author_shown {
-        header.insert(1, "WHO");
+        header.insert(2, "WHO");
     }
     let rows: Vec<Vec<String>> = lines
         .into_iter()
         .map(|line| {
             let result = outcome::word(line.attempt.state, line.attempt.verdict).to_owned();
-            let mut row = vec![when(line.created_at), result, line.language, line.main_path, line.id];
+            let mut row = vec![line.id, when(line.created_at), result, line.language, line.main_path];
             if is_author_shown {
-                row.insert(1, line.author.username);
+                row.insert(2, line.author.username);
             }
             row
         })

@@ -46,13 +46,13 @@ const DEFAULT_SERVER: &str = "http://localhost:10100";
 #[derive(Debug, Args)]
 pub struct Connection {
     /// Address of the server; without it the one of the last login, else `http://localhost:10100`
-    #[arg(long, env = "CODECANVAS_SERVER", value_name = "URL")]
+    #[arg(long, env = "CODECANVAS_SERVER", value_name = "URL", help_heading = "Server")]
     server: Option<String>,
     /// Access token; without it the one that `login` stored
     ///
     /// Other users of this machine may see it in the list of processes: prefer the environment variable, or `login
     /// --token -`, which reads it from standard input.
-    #[arg(long, env = "CODECANVAS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(long, env = "CODECANVAS_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Server")]
     token: Option<String>,
 }
 
@@ -60,9 +60,9 @@ pub struct Connection {
 #[derive(Debug, Args)]
 pub struct At<T: Args> {
     #[command(flatten)]
-    connection: Connection,
-    #[command(flatten)]
     args: T,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// The commands for users.
@@ -181,7 +181,7 @@ impl Connection {
     fn open(self) -> Result<Server, Failure> {
         // A token in the environment must work where there is no home directory, as in CI.
         if let (Some(address), Some(token)) = (&self.server, &self.token) {
-            let server = Server::new(address, Some(token.clone()))?;
+            let server = Server::with_given_token(address, token.clone())?;
             // For a stored one `login` has said so.
             if server.is_readable_on_the_way() && terminal::is_stderr_watched() {
                 terminal::notice(account::READABLE_ON_THE_WAY);
@@ -195,8 +195,13 @@ impl Connection {
         };
         let address = self.server.or(stored.default_server).unwrap_or_else(|| DEFAULT_SERVER.to_owned());
         let server = Server::new(&address, None)?;
-        let token = self.token.or_else(|| stored.servers.remove(server.address()).map(|credential| credential.token));
-        Server::new(&address, token)
+        match self.token {
+            Some(token) => Server::with_given_token(&address, token),
+            None => {
+                let stored = stored.servers.remove(server.address());
+                Server::new(&address, stored.map(|credential| credential.token))
+            }
+        }
     }
 
     /// The server without a credential, and the token to sign in by.
@@ -224,10 +229,25 @@ fn manual(mut program: clap::Command) -> Result<u8, Failure> {
     let failed = |error| Failure::io("cannot write the manual page")(error);
     let mut page = Vec::new();
     program.build();
-    clap_mangen::Man::new(program.clone()).render(&mut page).map_err(failed)?;
+    front(&program, &mut page).map_err(failed)?;
     sections(&program, "", &mut page).map_err(failed)?;
     terminal::print(&String::from_utf8_lossy(&page))?;
     Ok(0)
+}
+
+/// What stands before the commands' sections. The usual list of commands names a page for each.
+fn front(program: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+    let manual = clap_mangen::Man::new(program.clone());
+    manual.render_title(page)?;
+    manual.render_name_section(page)?;
+    manual.render_synopsis_section(page)?;
+    manual.render_description_section(page)?;
+    manual.render_options_section(page)?;
+    let mut list = Vec::new();
+    manual.render_subcommands_section(&mut list)?;
+    let list = String::from_utf8_lossy(&list).replace("codecanvas\\-", "codecanvas ").replace("(1)", "");
+    page.extend_from_slice(list.as_bytes());
+    manual.render_extra_section(page)
 }
 
 /// A section for each command below `parent`, and for those below it.

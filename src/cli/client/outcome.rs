@@ -78,7 +78,9 @@ pub fn sentence(outcome: &Outcome) -> String {
             format!("only the beginning of its {name} was kept: it wrote {}", Bytes(stream.total_bytes))
         });
     let figures = figures.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    std::iter::once(figures).chain(last.reason.clone()).chain(cut).collect::<Vec<_>>().join("\n")
+    // "exit code 1" stands there already.
+    let reason = last.reason.clone().filter(|reason| !figures.contains(reason));
+    std::iter::once(figures).chain(reason).chain(cut).collect::<Vec<_>>().join("\n")
 }
 
 fn seconds(milliseconds: u64) -> String {
@@ -149,5 +151,10 @@ mod tests {
     fn the_sentence_tells_time_and_memory() {
         let text = sentence(&outcome(Verdict::RuntimeError, None, Some("SEGV")));
         assert_eq!(text, "! error, signal SEGV · 2.00 s · 1.99 s computing · 9 MiB");
+        let mut failed = outcome(Verdict::RuntimeError, Some(3), None);
+        failed.steps[0].reason = Some("exit code 3".to_owned());
+        assert_eq!(sentence(&failed).matches("exit code 3").count(), 1);
+        failed.steps[0].reason = Some("the list is empty".to_owned());
+        assert!(sentence(&failed).ends_with("\nthe list is empty"));
     }
 }

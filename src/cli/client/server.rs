@@ -24,6 +24,8 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 pub struct Server {
     base: Url,
     token: Option<String>,
+    /// Whether the token was named by a flag or the environment, so that signing in anew would change nothing.
+    is_token_given: bool,
     http: Client,
     tls: Arc<ClientConfig>,
 }
@@ -94,7 +96,12 @@ impl Server {
             .user_agent(concat!("codecanvas/", env!("CARGO_PKG_VERSION"), " (command line)"))
             .build()
             .map_err(|error| Failure::Usage(format!("HTTP cannot be set up: {error}")))?;
-        Ok(Self { base, token, http, tls: Arc::new(tls) })
+        Ok(Self { base, token, is_token_given: false, http, tls: Arc::new(tls) })
+    }
+
+    /// The same with a token that was named by a flag or the environment.
+    pub fn with_given_token(address: &str, token: String) -> Result<Self, Failure> {
+        Ok(Self { is_token_given: true, ..Self::new(address, Some(token))? })
     }
 
     /// The address as credentials are filed under: no path, query or trailing slash.
@@ -184,7 +191,7 @@ impl Server {
         {
             Some(error) => Err(self.refused(error)),
             None => Err(match status.as_u16() {
-                401 => Failure::NotSignedIn { server: self.address().to_owned() },
+                401 => self.unauthenticated(),
                 403 | 404 => Failure::Refused {
                     code: "NOT_FOUND".to_owned(),
                     message: "there is no such export for you: it is for those who teach the course".to_owned(),
@@ -201,17 +208,29 @@ impl Server {
         Failure::BadAnswer { server: self.address().to_owned(), detail: detail.into() }
     }
 
-    /// A refusal; for one who has no credential it says how to get one.
-    pub fn refused(&self, mut error: AnswerError) -> Failure {
-        let code = error.extensions.as_ref().and_then(|extensions| extensions.code.as_deref());
-        match (code == Some("UNAUTHENTICATED"), self.is_signed_in()) {
-            (true, false) => Failure::NotSignedIn { server: self.address().to_owned() },
-            (true, true) => {
-                error.message.push_str(" (codecanvas login)");
-                error.into()
-            }
-            (false, _) => error.into(),
+    /// A refusal; for one who has no credential, or a bad one, it says how to get one.
+    pub fn refused(&self, error: AnswerError) -> Failure {
+        match error.extensions.as_ref().and_then(|extensions| extensions.code.as_deref()) {
+            Some("UNAUTHENTICATED") => self.unauthenticated(),
+            Some(_) | None => error.into(),
         }
+    }
+
+    /// The server does not know who is asking.
+    pub fn unauthenticated(&self) -> Failure {
+        let server = self.address();
+        let message = match (self.is_signed_in(), self.is_token_given) {
+            (false, _) => return Failure::NotSignedIn { server: server.to_owned() },
+            (true, true) => {
+                format!(
+                    "{server} does not know the token of --token or CODECANVAS_TOKEN: it is wrong, expired or revoked"
+                )
+            }
+            (true, false) => {
+                format!("the sign-in at {server} has expired or was ended: run `codecanvas login --server {server}`")
+            }
+        };
+        Failure::Refused { code: "UNAUTHENTICATED".to_owned(), message, retry_after_ms: None, part: None }
     }
 
     /// A transport failure, told by its innermost cause: "error sending request" helps nobody.
@@ -289,6 +308,15 @@ mod tests {
         assert!(!is_readable("https://example.org"));
         assert!(is_readable("http://example.org"));
         assert!(is_readable("http://127.0.0.1.example.org"));
+    }
+
+    #[test]
+    fn who_is_not_known_is_told_what_helps() {
+        let message = |server: Server| server.unauthenticated().to_string();
+        assert!(message(Server::new("localhost", None).unwrap()).starts_with("not signed in"));
+        assert!(message(Server::new("localhost", Some("t".into())).unwrap()).contains("codecanvas login"));
+        let given = message(Server::with_given_token("localhost", "t".into()).unwrap());
+        assert!(given.contains("CODECANVAS_TOKEN") && !given.contains("codecanvas login"), "{given}");
     }
 
     #[test]

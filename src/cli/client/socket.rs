@@ -209,8 +209,7 @@ fn closed(server: &Server, frame: Option<CloseFrame>) -> Failure {
         part: None,
     };
     match u16::from(frame.code) {
-        4401 if !server.is_signed_in() => Failure::NotSignedIn { server: server.address().to_owned() },
-        4401 => refused("UNAUTHENTICATED", "the access token is not valid any more: run `codecanvas login`"),
+        4401 => server.unauthenticated(),
         4403 => refused("FORBIDDEN", "the service does not take this access token"),
         4429 => refused("RATE_LIMITED", "too many connections at once"),
         4400..=4499 => server.bad_answer(format!("closed with {}: {}", frame.code, frame.reason)),
