@@ -31,8 +31,10 @@ impl Service {
         let app = TestApp::start().await;
         let data = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(data.path().join("log")).unwrap();
-        let worker = Command::new(executable())
-            .arg("worker")
+        // As under systemd, where files of the service are for nobody else.
+        let worker = Command::new("/bin/sh")
+            .args(["-c", "umask 077 && exec \"$0\" worker"])
+            .arg(executable())
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("DATABASE_URL", app.database.url.expose())
