@@ -27,7 +27,7 @@ languages: ## install the toolchains of all languages
 	scripts/setup languages
 
 .PHONY: demo
-demo: build ## start a service of its own and run a program in each language through HTTP and WebSocket
+demo: build ## start a service of its own and run programs in seven languages through HTTP and WebSocket
 	tests/demo/run
 
 .PHONY: doctor
@@ -118,6 +118,11 @@ test-deploy: ## what is installed, systemd units, Kubernetes manifests, Dockerfi
 test-languages: languages ## programs in every language; installs all toolchains first
 	cargo build --bin codecanvas
 	scripts/with-service target/debug/codecanvas tests/languages/run target/debug/codecanvas
+
+.PHONY: test-systemd
+test-systemd: ## boot a Debian with the systemd units and run the service in it
+	cargo build --bin codecanvas
+	tests/systemd/run target/debug/codecanvas
 
 .PHONY: test-containers
 test-containers: ## build both images and run the service in them

@@ -67,6 +67,10 @@ for path in sorted((ROOT / "deploy/kubernetes").glob("*.yaml")):
             expect(security.get("readOnlyRootFilesystem") is True, f"{name}: a writable root")
             expect("memory" in container["resources"]["limits"], f"{name}: no memory limit")
 
+for name in ("codecanvas", "codecanvas-worker"):
+    unit = (ROOT / f"deploy/systemd/{name}.service").read_text()
+    expect("\nRestrictSUIDSGID=" not in unit, f"{name}.service: takes openat2 away, and no file goes into a box")
+
 # An autoscaler that asks for a metric that nobody exposes scales nothing, without a word.
 exposed = {
     name
