@@ -1,4 +1,4 @@
-// Submits programs in each language over HTTP, watches them over a WebSocket, and compares what comes.
+// Submits programs over HTTP, watches them over a WebSocket, and compares what comes.
 //
 //   node --experimental-websocket demo.mjs URL STATE            submits and compares
 //   node --experimental-websocket demo.mjs URL STATE --again    after a restart: is everything still there?
