@@ -4,7 +4,8 @@
 //! [`super::leases`].
 //!
 //! Users are served in turn. A user's nth waiting attempt gets a turn n behind the front, so 500 of one
-//! user delay nobody else's first one. Turns are given per user under an advisory lock.
+//! user delay nobody else's first one. Turns are given per user under an advisory lock, and places among the
+//! running ones under another.
 
 use std::time::Duration;
 
@@ -27,14 +28,13 @@ pub struct Crowd {
     pub rate_exceeded_for: Option<Duration>,
 }
 
-/// Holds off others who put attempts of the user into the queue or take them out for a worker, until
-/// the transaction ends.
+/// Holds off others who put attempts of the user into the queue, until the transaction ends.
 pub async fn lock_user(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
     sqlx::query!("SELECT pg_advisory_xact_lock(uuid_hash_extended($1, 0))", user.as_uuid()).execute(conn).await?;
     Ok(())
 }
 
-/// How full the queue is for a user. Exact for the user while [`lock_user`] holds.
+/// How full the queue is for a user. Exact for the user while [`lock_user`] holds, but for what is being claimed.
 pub async fn crowd(conn: &mut PgConnection, user: UserId, capacity: i64, per_minute: i64) -> sqlx::Result<Crowd> {
     let row = sqlx::query!(
         r#"SELECT
@@ -87,7 +87,8 @@ pub struct Candidate {
 /// Locks the next attempt that the worker can run, and its user. `None`: nothing to do.
 ///
 /// The lock is taken before anybody counts again what the user runs, which [`claim`] does: two workers
-/// cannot both take the last free place of a user's quota.
+/// cannot both take the last free place of a user's quota. It is another one than [`lock_user`] takes: slots
+/// do not wait while the user hands in more, and a count of what waits can be one too many for that.
 pub async fn lock_next(
     conn: &mut PgConnection,
     languages: &[String],
@@ -97,7 +98,7 @@ pub async fn lock_next(
     let row = sqlx::query!(
         r#"SELECT
              next.attempt_id AS "attempt_id: AttemptId", next.user_id AS "user_id: UserId",
-             pg_advisory_xact_lock(uuid_hash_extended(next.user_id, 0)) IS NULL AS is_locked,
+             pg_advisory_xact_lock(uuid_hash_extended(next.user_id, 1)) IS NULL AS is_locked,
              -- A claim that a crash of Postgres forgets was never made: its lease is not there either.
              set_config('synchronous_commit', 'off', true) AS "synchronous_commit"
          FROM (
