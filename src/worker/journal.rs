@@ -19,10 +19,11 @@ use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{AttemptId, LeaseId};
 use crate::domain::verdict::Verdict;
 
-/// How long a change of state, or a step's beginning or end, waits for company. Nobody sees so short a delay.
-const PATIENCE: Duration = Duration::from_millis(20);
-/// How long the first output of an attempt waits for what may be its last.
-const FIRST_OUTPUT: Duration = Duration::from_millis(4);
+/// How long a change of state, or a step's beginning or end, waits for company. Hardly anybody sees so short a delay.
+const PATIENCE: Duration = Duration::from_millis(80);
+/// How long the first output of an attempt waits for what may be its last: about as long as an interpreter needs to
+/// end.
+const FIRST_OUTPUT: Duration = Duration::from_millis(8);
 /// What may wait to be stored, in KiB.
 const BUFFER_KIB: u32 = 32 * 1024;
 /// How many entries may wait to be stored.
