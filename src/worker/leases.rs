@@ -33,6 +33,8 @@ struct Lease {
     signals: Signals,
     /// The last moment at which it was certainly ours.
     confirmed: Instant,
+    /// The end of the attempt is being stored, and takes its row out of the queue.
+    is_ending: bool,
 }
 
 /// The leases that this worker holds.
@@ -50,8 +52,15 @@ impl Leases {
     /// Takes care of a lease until [`Self::release`].
     pub(super) fn hold(&self, id: LeaseId) -> Signals {
         let signals = Signals::default();
-        self.lock().insert(id, Lease { signals: signals.clone(), confirmed: Instant::now() });
+        self.lock().insert(id, Lease { signals: signals.clone(), confirmed: Instant::now(), is_ending: false });
         signals
+    }
+
+    /// The end of the attempt is about to be stored: whoever does that finds out whether the lease is in force.
+    pub(super) fn end(&self, id: LeaseId) {
+        if let Some(lease) = self.lock().get_mut(&id) {
+            lease.is_ending = true;
+        }
     }
 
     /// The attempt has ended.
@@ -70,6 +79,13 @@ impl Leases {
             tracing::warn!(lease.id = %id, "a lease is lost: its attempt is stopped and leaves no trace");
             metrics::counter!("codecanvas_leases_lost_total").increment(1);
             lease.signals.lost.cancel();
+        }
+    }
+
+    /// The queue has no row with this lease any more.
+    fn miss(&self, id: LeaseId) {
+        if self.lock().get(&id).is_some_and(|lease| !lease.is_ending) {
+            self.lose(id);
         }
     }
 
@@ -130,10 +146,28 @@ async fn beat(worker: &Worker, row: &NewWorker<'_>, lease: Duration) -> sqlx::Re
         worker.leases.confirm(lease.lease_id, asked, lease.is_cancelled);
     }
     for id in ids.iter().filter(|id| held.iter().all(|held| held.lease_id != **id)) {
-        // Also that of an attempt that ended in this moment, which nobody holds any more.
-        worker.leases.lose(*id);
+        worker.leases.miss(*id);
     }
     let busy = i32::try_from(held.len()).unwrap_or(i32::MAX);
     workers::report(&mut conn, row, busy).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_went_with_the_end_of_its_attempt_is_no_lost_lease() {
+        let leases = Leases::default();
+        let (running, ending) = (LeaseId::new(), LeaseId::new());
+        let signals = [running, ending].map(|id| leases.hold(id));
+        leases.end(ending);
+        [running, ending].into_iter().for_each(|id| leases.miss(id));
+        assert_eq!(signals.map(|signals| signals.lost.is_cancelled()), [true, false]);
+        assert_eq!([running, ending].map(|id| leases.is_held(id)), [false, true]);
+        // Nobody heard of it for too long, or its events were refused.
+        leases.lose(ending);
+        assert!(!leases.is_held(ending));
+    }
 }

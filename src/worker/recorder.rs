@@ -131,6 +131,7 @@ impl Recording {
     async fn store(&mut self, mut pending: Vec<Pending>) {
         let started = Instant::now();
         let mut pauses = Pauses::default();
+        pending.iter().filter(|pending| pending.end.is_some()).for_each(|p| self.leases.end(p.batch.lease_id));
         loop {
             match self.transaction(&pending).await {
                 Ok(turns) => {
