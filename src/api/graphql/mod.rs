@@ -9,6 +9,7 @@
 //! - [`asking`], [`asker`]: who asks, and how a resolver learns of it
 //! - [`limit`]: how much one query may ask for
 //! - [`resume`]: cursors beside the request
+//! - [`streamed`]: what a subscription keeps while it waits
 
 pub mod asker;
 pub mod asking;
@@ -21,6 +22,7 @@ pub mod object;
 pub mod query;
 pub mod resume;
 pub mod scalar;
+pub mod streamed;
 pub mod subscription;
 
 use std::sync::Arc;

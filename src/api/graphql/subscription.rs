@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_graphql::{Context, ID, Result, Subscription};
 use futures_util::{Stream, StreamExt as _};
@@ -10,8 +11,11 @@ use super::asker::Asker as _;
 use super::connection::{parse_cursor, parse_id};
 use super::object::{Activity, AttemptEvent};
 use super::resume::{LastCursor, ResumeAfter};
+use super::streamed::{Item, Streamed};
+use crate::domain::attempt;
 use crate::domain::event::EventCursor;
-use crate::service::{Error, streams};
+use crate::domain::ids::AttemptId;
+use crate::service::{Error, attempts, streams};
 
 /// Every stream first replays what is stored behind the cursor, then goes live: no gap, no repeat, also across
 /// reconnects and restarts.
@@ -47,12 +51,9 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "The attempt's id.")] attempt_id: ID,
         #[graphql(desc = "Behind this cursor; from the beginning where it is left out.")] after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<AttemptEvent>> + use<>> {
-        let viewer = ctx.viewer()?.clone();
+    ) -> Result<Streamed<AttemptEvent>> {
         let (id, after) = (parse_id(&attempt_id, "attempt")?, start(ctx, after.as_deref())?);
-        let events = streams::attempt_events(ctx.shared_services(), viewer, id, after).await?;
-        let events = noted(ctx.data_opt().cloned(), events, |event| EventCursor(event.sequence));
-        Ok(events.map(move |event| Ok(AttemptEvent::of(id, event?))))
+        Ok(Box::pin(watch_attempt(ctx, id, after)).await?)
     }
 
     /// Each change of state of an attempt in the course. Only for teachers and assistants.
@@ -61,11 +62,11 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "The course's id.")] course_id: ID,
         #[graphql(desc = "Behind this cursor; from now on where it is left out.")] after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<Activity>> + use<>> {
-        let viewer = ctx.viewer()?.clone();
+    ) -> Result<Streamed<Activity>> {
+        let (viewer, last) = (ctx.viewer()?.clone(), ctx.data_opt().cloned());
         let (id, after) = (parse_id(&course_id, "course")?, start(ctx, after.as_deref())?);
-        let changes = streams::course_activity(ctx.shared_services(), viewer, id, after).await?;
-        Ok(noted(ctx.data_opt().cloned(), changes, |change| change.cursor).map(|change| Ok(change?.into())))
+        let changes = Box::pin(streams::course_activity(ctx.shared_services(), viewer, id, after)).await?;
+        Ok(activity(last, changes))
     }
 
     /// The same for the viewer's own attempts, on all devices.
@@ -73,9 +74,46 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Behind this cursor; from now on where it is left out.")] after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<Activity>> + use<>> {
-        let (viewer, after) = (ctx.viewer()?.clone(), start(ctx, after.as_deref())?);
-        let changes = streams::viewer_activity(ctx.shared_services(), viewer, after).await?;
-        Ok(noted(ctx.data_opt().cloned(), changes, |change| change.cursor).map(|change| Ok(change?.into())))
+    ) -> Result<Streamed<Activity>> {
+        let (viewer, last) = (ctx.viewer()?.clone(), ctx.data_opt().cloned());
+        let after = start(ctx, after.as_deref())?;
+        let changes = Box::pin(streams::viewer_activity(ctx.shared_services(), viewer, after)).await?;
+        Ok(activity(last, changes))
     }
+}
+
+fn activity(
+    last: Option<LastCursor>,
+    changes: impl Stream<Item = Result<attempt::Activity, Error>> + Send + 'static,
+) -> Streamed<Activity> {
+    noted(last, changes, |change| change.cursor).map(|change| Ok(Item::new(change?.into()))).boxed()
+}
+
+async fn watch_attempt(
+    ctx: &Context<'_>,
+    id: AttemptId,
+    after: Option<EventCursor>,
+) -> Result<Streamed<AttemptEvent>, Error> {
+    let viewer = ctx.viewer()?.clone();
+    let (services, asks_for_attempt) = (ctx.shared_services(), ctx.look_ahead().field("attempt").exists());
+    let events = streams::attempt_events(Arc::clone(&services), viewer.clone(), id, after).await?;
+    let events = noted(ctx.data_opt().cloned(), events, |event| EventCursor(event.sequence));
+    let ending = Arc::new((services, viewer));
+    let items = events.then(move |event| {
+        let ending = Arc::clone(&ending);
+        async move {
+            let event = event?;
+            let is_last = event.body.is_last();
+            let event = AttemptEvent::of(id, event);
+            if !(is_last && asks_for_attempt) {
+                return Ok(Item::new(event));
+            }
+            // Loaded here: a loader would wait for others who ask for one, and there is nobody else. On the heap, as
+            // this is once in the life of a stream.
+            let (services, viewer) = &*ending;
+            let attempt = Box::pin(attempts::get(services, viewer, id)).await?;
+            Ok::<_, async_graphql::Error>(Item::new(event.with_attempt(attempt.into())))
+        }
+    });
+    Ok(items.boxed())
 }

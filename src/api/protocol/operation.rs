@@ -143,12 +143,16 @@ impl Operation {
         let Parameters { query, operation_name, variables } = parameters;
         // Clients send "" where they mean none.
         let operation_name = operation_name.filter(|name| !name.is_empty());
-        let document = document::parse(&query, limits)?;
+        let mut document = document::parse(&query, limits)?;
         let definition = choose(&document.operations, operation_name.as_deref())?;
         require_variables(definition, &variables)?;
         let kind = definition.node.ty;
         if kind == OperationType::Subscription && definition.node.selection_set.node.items.len() != 1 {
             return Err(OperationError::SeveralRootFields);
+        }
+        if kind == OperationType::Subscription {
+            // It is kept for as long as the subscription lasts.
+            document::compact(&mut document);
         }
         let name = match &document.operations {
             // The library takes a name for "one of several" only.

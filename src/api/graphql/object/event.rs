@@ -159,6 +159,8 @@ impl StepFinished {
 pub struct AttemptFinished {
     #[graphql(skip)]
     id: AttemptId,
+    #[graphql(skip)]
+    loaded: Option<Box<Attempt>>,
     /// Resumes just behind this event.
     cursor: String,
     /// Dense from 0 within the attempt.
@@ -171,7 +173,10 @@ pub struct AttemptFinished {
 impl AttemptFinished {
     /// The attempt with its verdict.
     async fn attempt(&self, ctx: &Context<'_>) -> Result<Attempt> {
-        load_attempt(ctx, self.id).await
+        match &self.loaded {
+            Some(attempt) => Ok(Attempt::clone(attempt)),
+            None => load_attempt(ctx, self.id).await,
+        }
     }
 }
 
@@ -202,8 +207,18 @@ impl AttemptEvent {
                 Self::InputChunk(InputChunk { raw: bytes, cursor, sequence, at, offset: Bytes(offset).into(), is_end })
             }
             EventBody::StepFinished(kind) => Self::StepFinished(StepFinished { attempt, kind, cursor, sequence, at }),
-            EventBody::AttemptFinished => Self::AttemptFinished(AttemptFinished { id: attempt, cursor, sequence, at }),
+            EventBody::AttemptFinished => {
+                Self::AttemptFinished(AttemptFinished { id: attempt, loaded: None, cursor, sequence, at })
+            }
         }
+    }
+
+    /// The same with the attempt, which its last event tells: it need not be loaded then.
+    pub fn with_attempt(mut self, attempt: Attempt) -> Self {
+        if let Self::AttemptFinished(finished) = &mut self {
+            finished.loaded = Some(Box::new(attempt));
+        }
+        self
     }
 }
 

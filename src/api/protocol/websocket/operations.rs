@@ -61,12 +61,15 @@ impl Operations {
             id: id.clone(),
             number: self.started,
         };
+        // A subscription may wait for hours, and thousands do: what only its beginning needs is on the heap and gone
+        // by then.
+        let beginning = Box::pin(begin(Arc::clone(&self.api), parameters, credential, client));
         // The entry is made under the lock that the task needs to remove it.
         let operation = async move {
             if is_full {
                 task.refuse_as_too_many().await;
             } else {
-                task.run(parameters, credential, client).await;
+                task.run(beginning).await;
             }
         };
         let handle = self.tasks.spawn(operation.in_current_span());
@@ -101,6 +104,23 @@ enum Begun {
     Answered(Box<Answer>),
 }
 
+async fn begin(
+    api: Arc<Api>,
+    parameters: Parameters,
+    credential: Credential,
+    client: Client,
+) -> Result<Begun, Box<Answer>> {
+    let operation = Operation::prepare(parameters, &api.document_limits).map_err(Box::<Answer>::from)?;
+    // Asked anew for each operation: the session may have ended since the connection began.
+    let identity = api.identify(&credential, &client).await.map_err(Box::<Answer>::from)?;
+    if operation.kind == OperationType::Subscription {
+        let request = api.context(&identity, operation.request);
+        return Ok(Begun::Subscription(api.schema.execute_stream(request)));
+    }
+    let answer = Box::new(execute(&api, &identity, operation).await);
+    if answer::is_request_error(&answer) { Err(answer) } else { Ok(Begun::Answered(answer)) }
+}
+
 struct Task {
     api: Arc<Api>,
     outgoing: mpsc::Sender<Message>,
@@ -110,17 +130,15 @@ struct Task {
 }
 
 impl Task {
-    async fn run(&self, parameters: Parameters, credential: Credential, client: Client) {
+    async fn run(&self, beginning: impl Future<Output = Result<Begun, Box<Answer>>> + Unpin) {
         // A panic is our fault: the client gets INTERNAL, the log the rest.
-        if AssertUnwindSafe(self.execute(parameters, credential, client)).catch_unwind().await.is_err() {
+        if AssertUnwindSafe(self.execute(beginning)).catch_unwind().await.is_err() {
             self.fail(answer::broken()).await;
         }
     }
 
-    /// A subscription may wait for hours, and thousands do: what only its beginning needs is on the heap and gone by
-    /// then.
-    async fn execute(&self, parameters: Parameters, credential: Credential, client: Client) {
-        match Box::pin(self.begin(parameters, credential, client)).await {
+    async fn execute(&self, beginning: impl Future<Output = Result<Begun, Box<Answer>>> + Unpin) {
+        match beginning.await {
             Ok(Begun::Subscription(answers)) => self.relay(answers).await,
             Ok(Begun::Answered(answer)) => {
                 self.send(ServerMessage::Next(&self.id, json!(*answer))).await;
@@ -128,23 +146,6 @@ impl Task {
             }
             Err(answer) => self.fail(*answer).await,
         }
-    }
-
-    async fn begin(
-        &self,
-        parameters: Parameters,
-        credential: Credential,
-        client: Client,
-    ) -> Result<Begun, Box<Answer>> {
-        let operation = Operation::prepare(parameters, &self.api.document_limits).map_err(Box::<Answer>::from)?;
-        // Asked anew for each operation: the session may have ended since the connection began.
-        let identity = self.api.identify(&credential, &client).await.map_err(Box::<Answer>::from)?;
-        if operation.kind == OperationType::Subscription {
-            let request = self.api.context(&identity, operation.request);
-            return Ok(Begun::Subscription(self.api.schema.execute_stream(request)));
-        }
-        let answer = Box::new(execute(&self.api, &identity, operation).await);
-        if answer::is_request_error(&answer) { Err(answer) } else { Ok(Begun::Answered(answer)) }
     }
 
     async fn relay(&self, mut answers: BoxStream<'static, Answer>) {
