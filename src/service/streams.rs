@@ -14,7 +14,7 @@ use futures_util::stream::{self, Stream};
 use tokio::time::Instant;
 
 use super::logs::Read;
-use super::tails::Tail;
+use super::tails::{POLLED, Tail};
 use super::{Error, Services, courses, sessions};
 use crate::auth::Viewer;
 use crate::domain::attempt::{Activity, ActivityCursor};
@@ -148,7 +148,7 @@ impl EventStream {
             // What wakes us from here on is read the next time.
             let wake_ups = self.waker.forget();
             // On the heap, like all that a stream needs only while it reads: thousands of them wait.
-            match Box::pin(self.fill(if is_poll { u64::MAX } else { wake_ups })).await {
+            match Box::pin(self.fill(if is_poll { POLLED } else { wake_ups })).await {
                 Ok(()) => self.has_more = !self.buffer.is_empty(),
                 Err(error) if is_passing(&error) => {
                     tokio::time::sleep(DATABASE_PAUSE).await;

@@ -5,8 +5,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use chrono::Utc;
+use tokio::time::Instant;
 
 use super::logs::{self, Read};
 use super::{Error, Services};
@@ -20,6 +22,10 @@ const PAGE: usize = 64;
 /// How many events are kept of an attempt, and how many bytes of output.
 const MOST_EVENTS: usize = 256;
 const MOST_BYTES: usize = 256 * 1024;
+/// Instead of a number of wake-ups: there was none, the reader looks all the same.
+pub(super) const POLLED: u64 = u64::MAX;
+/// How long what one of those has found answers the others.
+const FRESH: Duration = Duration::from_secs(5);
 /// How many attempts may be remembered that nobody watches any more.
 const SWEEP_AT: usize = 64;
 
@@ -66,11 +72,13 @@ struct Kept {
     bytes: usize,
     /// The end of the log as it was last read: behind which sequence nothing was, after how many wake-ups.
     end: Option<(Option<i32>, u64)>,
+    /// The same for those who look without having been woken: and when that was.
+    looked: Option<(Option<i32>, Instant)>,
 }
 
 impl Tail {
     /// What is behind a sequence, a page of it at most while the attempt runs. `wake_ups` says how many
-    /// of them the reader has had: the log is not read again for one that somebody else has answered.
+    /// of them the reader has had, or [`POLLED`]: the log is not read again for one that somebody else has answered.
     pub(super) async fn read(
         &self,
         services: &Services,
@@ -84,9 +92,15 @@ impl Tail {
         if !found.is_empty() {
             return Ok(Read::Part(found));
         }
-        if kept.end.is_some_and(|(end, answered)| end == after && answered >= wake_ups) {
+        let is_answered = if wake_ups == POLLED {
+            kept.looked.is_some_and(|(end, at)| end == after && at.elapsed() < FRESH)
+        } else {
+            kept.end.is_some_and(|(end, answered)| end == after && answered >= wake_ups)
+        };
+        if is_answered {
             return Ok(Read::Part(Vec::new()));
         }
+        let now = Instant::now();
         let mut conn = services.connection().await?;
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let read = logs::read(&mut conn, viewer, attempt, after, limit).await?;
@@ -97,8 +111,12 @@ impl Tail {
                     metrics::histogram!("codecanvas_event_delivery_seconds").record(delay);
                 }
                 kept.extend(events);
-                if events.len() < PAGE && wake_ups < u64::MAX {
-                    kept.end = Some((events.last().map(|event| event.sequence).or(after), wake_ups));
+                if events.len() < PAGE {
+                    let end = events.last().map(|event| event.sequence).or(after);
+                    kept.looked = Some((end, now));
+                    if wake_ups < POLLED {
+                        kept.end = Some((end, wake_ups));
+                    }
                 }
             }
             Read::Rest(events) => kept.extend(events),
