@@ -10,11 +10,11 @@ use crate::client::Client;
 use crate::report::{Scale, median, ms};
 
 /// A language, and what somebody at the shell would do.
-struct Language {
-    name: &'static str,
+pub struct Language {
+    pub name: &'static str,
     /// The file they would write.
-    file: &'static str,
-    /// What into: `hello #` becomes something new each time.
+    pub file: &'static str,
+    /// What into it: `hello #` becomes something new each time.
     source: &'static str,
     /// How they would compile it; nothing where that is not done.
     compile: &'static str,
@@ -31,10 +31,25 @@ enum Target {
     More(f64),
 }
 
+impl Language {
+    /// A program that was not there before.
+    pub fn new_source(&self, mark: &str) -> String {
+        self.source.replace("hello #", &format!("hello {mark}"))
+    }
+
+    /// How it is compiled and run at the shell.
+    pub fn at_the_shell(&self) -> String {
+        match self.compile {
+            "" => self.run.to_owned(),
+            compile => format!("{compile} && {}", self.run),
+        }
+    }
+}
+
 /// What running a compiled program once more may take beyond running it at the shell.
 const AGAIN_MORE_MS: f64 = 8.0;
 
-const LANGUAGES: &[Language] = &[
+pub const LANGUAGES: &[Language] = &[
     Language {
         name: "c",
         file: "main.c",
@@ -112,13 +127,9 @@ pub async fn languages(client: &Client, scale: &Scale) -> Result<()> {
     for language in LANGUAGES {
         let (mut shell, mut bare, mut ours, mut again) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for round in 0..scale.rounds {
-            let text = language.source.replace("hello #", &format!("hello {} {round}", language.name));
+            let text = language.new_source(&format!("{} {round}", language.name));
             tokio::fs::write(directory.path().join(language.file), &text).await?;
-            let command = match language.compile {
-                "" => language.run.to_owned(),
-                compile => format!("{compile} && {}", language.run),
-            };
-            shell.push(at_the_shell(&command, directory.path()).await?);
+            shell.push(at_the_shell(&language.at_the_shell(), directory.path()).await?);
             bare.push(at_the_shell(language.run, directory.path()).await?);
             for times in [&mut ours, &mut again] {
                 let began = Instant::now();

@@ -6,8 +6,10 @@ use std::time::Duration;
 pub struct Scale {
     /// Times that each language runs.
     pub rounds: usize,
-    /// Programs of the sustained load.
+    /// Programs of the sustained load, all the same.
     pub runs: usize,
+    /// Programs of the sustained load of all languages.
+    pub mixed: usize,
     /// Writes whose way is timed.
     pub writes: usize,
     /// Sockets with [`Scale::PER_SOCKET`] subscriptions each.
@@ -17,9 +19,9 @@ pub struct Scale {
 impl Scale {
     pub const PER_SOCKET: usize = 10;
     /// What the figures are taken from.
-    pub const WHOLE: Self = Self { rounds: 7, runs: 800, writes: 300, sockets: 500 };
+    pub const WHOLE: Self = Self { rounds: 7, runs: 800, mixed: 128, writes: 300, sockets: 500 };
     /// Enough to see that everything works.
-    pub const SHORT: Self = Self { rounds: 1, runs: 64, writes: 50, sockets: 20 };
+    pub const SHORT: Self = Self { rounds: 1, runs: 64, mixed: 32, writes: 50, sockets: 20 };
 }
 
 /// What was measured.
