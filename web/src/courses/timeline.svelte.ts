@@ -55,8 +55,6 @@ export class Timeline {
   async reload(): Promise<void> {
     this.#rows = []
     this.#cursor = null
-    this.#new.clear()
-    this.news = 0
     await this.load()
   }
 
@@ -90,6 +88,9 @@ export class Timeline {
   }
 
   #show(): void {
+    // What was heard of while it was being loaded.
+    for (const { id } of this.#rows) this.#new.delete(id)
+    this.news = this.#new.size
     this.points = this.#rows.map((row, index) => ({
       row,
       changedLines: changeSize(this.#rows[index - 1]?.files ?? [], row.files),
