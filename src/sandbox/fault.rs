@@ -4,8 +4,6 @@
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::message::Failure;
-
 /// A step of building a box that the kernel refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{}: {}", self.step.describe(), Errno::from_raw(self.errno).desc())]
@@ -28,17 +26,6 @@ impl<T> During<T> for nix::Result<T> {
 impl<T> During<T> for std::io::Result<T> {
     fn during(self, step: Step) -> Result<T, Fault> {
         self.map_err(|error| Fault { step, errno: error.raw_os_error().unwrap_or(libc::EIO) })
-    }
-}
-
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self {
-            operation: fault.step.describe().to_owned(),
-            message: Errno::from_raw(fault.errno).desc().to_owned(),
-            errno: Some(fault.errno),
-            is_refusal: false,
-        }
     }
 }
 

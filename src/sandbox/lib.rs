@@ -32,6 +32,7 @@ mod layout;
 mod link;
 mod outcome;
 mod plan;
+mod protection;
 mod rlimit;
 mod root;
 mod spec;

@@ -40,9 +40,10 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::layout::BoxLayout;
 use crate::outcome::{Outcome, StopReason};
-use crate::probe::Protection;
+use crate::protection::Protection;
 use crate::spec::{StepLimits, StepSpec};
 use crate::sys;
 
@@ -190,6 +191,17 @@ impl Failure {
     /// The worker broke the rules of this module.
     pub(crate) fn protocol(message: &str) -> Self {
         Self { operation: "serve a request".to_owned(), message: message.to_owned(), errno: None, is_refusal: true }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self {
+            operation: fault.step.describe().to_owned(),
+            message: Errno::from_raw(fault.errno).desc().to_owned(),
+            errno: Some(fault.errno),
+            is_refusal: false,
+        }
     }
 }
 
