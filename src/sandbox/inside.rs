@@ -1,11 +1,12 @@
 //! The main process of a step, from its fork to the exec of the program: a flat list that reads as the policy. The first half
 //! happens ahead, before there is anything to run; then it waits for its orders.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -13,17 +14,29 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, execve, setsid};
 use serde::{Deserialize, Serialize};
 
-use crate::channel::send;
+use crate::channel::{channel, send};
 use crate::credentials;
 use crate::fault::{During, Fault, Step};
 use crate::message::{self, Received};
 use crate::plan::Plan;
 use crate::rlimit;
 use crate::seccomp;
-use crate::spec::StepSpec;
+use crate::spec::{StepLimits, StepSpec};
 use crate::sys;
 
-/// Why there is no program; nothing comes if it was executed.
+/// A path that no file can have: it goes through a device.
+const NO_PROGRAM: &str = "/dev/null/program";
+
+/// To the keeper.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromMain {
+    /// Now it only waits for its orders.
+    Ready,
+    /// There is no program.
+    NotExecuted(NotExecuted),
+}
+
+/// Why there is no program.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NotExecuted {
     pub(crate) fault: Fault,
@@ -33,7 +46,8 @@ pub(crate) struct NotExecuted {
 
 /// Ends by becoming the program, or by telling why not.
 pub(crate) fn run(plan: &Plan, channel: &OwnedFd) -> ! {
-    let reason = match arm(plan).and_then(|()| receive(channel)) {
+    let ready = arm(plan).and_then(|()| send(channel, &FromMain::Ready, &[]));
+    let reason = match ready.and_then(|()| receive(channel)) {
         // The keeper took the box away.
         Ok(None) => sys::exit_now(0),
         Ok(Some(Received { message, descriptors })) => match start(plan, &message, &descriptors) {
@@ -41,7 +55,7 @@ pub(crate) fn run(plan: &Plan, channel: &OwnedFd) -> ! {
         },
         Err(fault) => NotExecuted { fault, interpreter: None },
     };
-    let _ = send(channel, &reason, &[]);
+    let _ = send(channel, &FromMain::NotExecuted(reason), &[]);
     sys::exit_now(127)
 }
 
@@ -52,8 +66,32 @@ fn arm(plan: &Plan) -> Result<(), Fault> {
     plan.prefer_when_memory_is_short()?;
     credentials::become_nobody(plan.layout.identity)?;
     umask(Mode::from_bits_truncate(0o022));
+    rlimit::apply_fixed()?;
     prctl::set_no_new_privs().during(Step::NoNewPrivileges)?;
-    seccomp::install(&plan.filters)
+    seccomp::install(&plan.filters)?;
+    rehearse(plan)
+}
+
+/// Does once what the orders will ask for, with a program that is not there. A forked process pays for its first touch of each
+/// page of memory; so it has paid before anybody waits for it.
+fn rehearse(plan: &Plan) -> Result<(), Fault> {
+    let (ours, theirs) = channel()?;
+    let spec = StepSpec {
+        argv: vec![NO_PROGRAM.to_owned()],
+        env: BTreeMap::from([("PATH".to_owned(), NO_PROGRAM.to_owned())]),
+        cwd: PathBuf::new(),
+        limits: StepLimits::default(),
+    };
+    send(&ours, &spec, &[ours.as_fd(), theirs.as_fd()])?;
+    if let Some(Received { message: spec, .. }) = receive(&theirs)? {
+        chdir(&plan.layout.work_dir.join(relative(&spec.cwd)?)).during(Step::WorkingDirectory)?;
+        let argv = strings(spec.argv.iter().map(String::as_str));
+        let env = strings(spec.env.iter().map(|(name, value)| format!("{name}={value}")));
+        if let (Ok(argv), Ok(env)) = (argv, env) {
+            let Err(_) = execute(&spec, &argv, &env);
+        }
+    }
+    Ok(())
 }
 
 fn receive(channel: &OwnedFd) -> Result<Option<Received<StepSpec>>, Fault> {
@@ -81,7 +119,7 @@ fn prepare(plan: &Plan, spec: &StepSpec, streams: &[OwnedFd]) -> Result<(), Faul
         sys::duplicate_to(stream.as_fd(), number).during(Step::Descriptors)?;
     }
     sys::close_on_exec_from(3).during(Step::Descriptors)?;
-    rlimit::apply(&spec.limits, plan.nproc_slack)
+    rlimit::apply(&spec.limits, plan.nproc_slack, &plan.ceilings)
 }
 
 fn relative(path: &Path) -> Result<&Path, Fault> {

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{dup, setsid};
 
 use crate::armed::{ArmedBox, Went};
@@ -30,6 +30,7 @@ use crate::link::Link;
 use crate::message::{self, Armed, Collect, Failure, NewFile, Received, Request, Response};
 use crate::plan::Plan;
 use crate::probe::{self, Protection};
+use crate::rlimit;
 use crate::root;
 use crate::seccomp;
 use crate::spec::StepLimits;
@@ -84,6 +85,7 @@ fn serve(socket: OwnedFd) -> i32 {
         if link.answer(&response.0, &response.1).is_err() {
             break;
         }
+        keeper.settle();
         let Ok(Received { message, descriptors }) = link.next() else { break };
         response = match keeper.handle(&mut link, message, descriptors) {
             Ok(Some(response)) => response,
@@ -101,6 +103,8 @@ struct Keeper {
     forker: Forker,
     protections: Vec<Protection>,
     armed: Option<ArmedBox>,
+    /// The limits of the last first step: the next box is made ready for the same.
+    expected: StepLimits,
     processors: u32,
 }
 
@@ -125,7 +129,7 @@ impl Keeper {
             Identity::Ids { uid, .. } if !may_kill_others => Some(uid),
             Identity::Ids { .. } | Identity::UserNamespace => None,
         };
-        let plan = Rc::new(Plan { layout, filters, nproc_slack, kill_as, host_proc });
+        let plan = Rc::new(Plan { layout, filters, nproc_slack, ceilings: rlimit::ceilings()?, kill_as, host_proc });
         let mut cgroups = cgroups;
         let forker = match Forker::start(&plan, &cgroups) {
             Ok(forker) => forker,
@@ -134,7 +138,8 @@ impl Keeper {
                 return Err(fault.into());
             }
         };
-        let mut keeper = Self { plan, cgroups, forker, protections: Vec::new(), armed: None, processors };
+        let expected = StepLimits::default();
+        let mut keeper = Self { plan, cgroups, forker, protections: Vec::new(), armed: None, expected, processors };
         let checked = keeper.arm().map_err(Failure::from).and_then(|()| {
             // Pid 1 is root and can be seen by root in any case, the program is not.
             let sees_waiting = may_look_at_others && keeper.armed.as_ref().is_some_and(ArmedBox::sees_waiting);
@@ -153,18 +158,27 @@ impl Keeper {
 
     /// Makes the next box.
     fn arm(&mut self) -> Result<(), Fault> {
-        let armed = match ArmedBox::new(&self.plan, &mut self.cgroups, &self.forker) {
+        let armed = match ArmedBox::new(&self.plan, &mut self.cgroups, &self.forker, &self.expected) {
             // The kernel has killed the forker, maybe for memory: another one will do.
             Err(Fault { step: Step::Channel, .. }) => {
                 self.forker.stop();
                 self.cgroups.close_box();
                 self.forker = Forker::start(&self.plan, &self.cgroups)?;
-                ArmedBox::new(&self.plan, &mut self.cgroups, &self.forker)?
+                ArmedBox::new(&self.plan, &mut self.cgroups, &self.forker, &self.expected)?
             }
             other => other?,
         };
         self.armed = Some(armed);
         Ok(())
+    }
+
+    /// What a step leaves to be done when its answer is out.
+    fn settle(&mut self) {
+        let Self { armed: Some(armed), cgroups, .. } = self else { return };
+        if armed.settle(cgroups).is_err() {
+            // No further step can be run here; the next request gets a fresh box, or the error.
+            self.disarm();
+        }
     }
 
     fn disarm(&mut self) {
@@ -194,9 +208,12 @@ impl Keeper {
             Request::Write(new) => self.write(&new, descriptors).map(|()| Some((Response::Written, Vec::new()))),
             Request::Run(spec) => {
                 self.without_ahead()?;
-                let Self { armed: Some(armed), cgroups, processors, .. } = self else {
+                let Self { armed: Some(armed), cgroups, expected, processors, .. } = self else {
                     return Err(Failure::protocol("there is no box"));
                 };
+                if armed.is_fresh() && *expected != spec.limits {
+                    expected.clone_from(&spec.limits);
+                }
                 match armed.run(cgroups, link, &spec, descriptors, *processors) {
                     Ok(outcome) => Ok(outcome.map(|outcome| (Response::Finished(outcome), Vec::new()))),
                     Err(failure) => {
@@ -258,8 +275,15 @@ impl Keeper {
             return Err(Failure::protocol("each file needs a descriptor"));
         }
         let identity = self.plan.layout.identity;
+        let mut bytes = 0_u64;
+        for content in &contents {
+            let found = fstat(content).during(Step::DiskLimit)?;
+            // Of what is no file nobody knows how much it is.
+            let is_file = SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+            bytes = bytes.saturating_add(if is_file { found.st_size.unsigned_abs() } else { u64::MAX });
+        }
         let armed = self.armed()?;
-        armed.disk.lift_limit()?;
+        armed.disk.make_room(bytes, contents.len() as u64)?;
         with_files_of(identity, || new.iter().zip(contents).try_for_each(|(file, content)| armed.write(file, content)))
     }
 

@@ -53,8 +53,8 @@ pub const MAX_DESCRIPTORS: usize = 240;
 /// The longest main file of a step that is started ahead: so much goes through a FIFO before anybody reads; see pipe(7).
 pub const MAX_MAIN_BYTES: usize = 64 * 1024;
 
-/// Bodies up to this many bytes are sent in the packet itself.
-const MAX_INLINE_BYTES: usize = 32 * 1024;
+/// Bodies up to this many bytes are sent in the packet itself: commands, as a rule. A place for one is cleared for every packet.
+const MAX_INLINE_BYTES: usize = 8 * 1024;
 /// No message is longer; more is refused on both sides.
 const MAX_BODY_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -285,7 +285,7 @@ fn send_packet(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>], raw: &[i32]) -> Re
 /// [`MessageError::Io`] with `WouldBlock` where a non-blocking socket has none, [`MessageError::Closed`] when
 /// there will be none.
 pub fn recv<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> Result<Received<T>, MessageError> {
-    let mut buffer = vec![0_u8; MAX_INLINE_BYTES + 1];
+    let mut buffer = [0_u8; MAX_INLINE_BYTES + 1];
     let (length, mut descriptors) =
         sys::recv_packet(socket, IoSliceMut::new(&mut buffer), MAX_DESCRIPTORS + 1).map_err(io::Error::from)?;
     let Some((&kind, body)) = buffer[..length].split_first() else {

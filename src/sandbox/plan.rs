@@ -9,6 +9,7 @@ use nix::sys::stat::Mode;
 
 use crate::fault::{During, Fault, Step};
 use crate::layout::BoxLayout;
+use crate::rlimit::Ceilings;
 use crate::seccomp::Filters;
 
 /// What all processes of a keeper know.
@@ -17,6 +18,7 @@ pub(crate) struct Plan {
     pub(crate) filters: Filters,
     /// Processes of the box's user that are not the step's; see [`crate::rlimit`].
     pub(crate) nproc_slack: u64,
+    pub(crate) ceilings: Ceilings,
     /// The box's user, if pid 1 has to be that user to kill their processes.
     pub(crate) kill_as: Option<u32>,
     /// The host's `/proc`, which no box sees.

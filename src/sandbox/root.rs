@@ -243,11 +243,11 @@ impl Disk {
     /// The work directory's name below the root.
     pub(crate) const WORK: &str = DISK[0];
 
-    /// Makes one, attached nowhere yet.
-    pub(crate) fn new(layout: &BoxLayout) -> Result<Self, Fault> {
+    /// Makes one of this size, attached nowhere yet.
+    pub(crate) fn new(layout: &BoxLayout, size: u64) -> Result<Self, Fault> {
         let context = sys::fsopen(c"tmpfs").during(Step::Disk)?;
         for (key, value) in [
-            (c"size", UNLIMITED.to_string()),
+            (c"size", size.to_string()),
             (c"nr_inodes", layout.inodes.to_string()),
             (c"mode", "0755".to_owned()),
             (c"uid", layout.identity.uid().to_string()),
@@ -269,7 +269,7 @@ impl Disk {
         .during(Step::Disk)?;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let work = openat(&root, DISK[0], flags, Mode::empty()).during(Step::Disk)?;
-        Ok(Self { root, work, size: None })
+        Ok(Self { root, work, size: Some(size) })
     }
 
     /// Sets how many bytes it holds. What is there already stays, even if it is more.
@@ -289,12 +289,19 @@ impl Disk {
         Ok(())
     }
 
-    /// Lets it hold what the worker puts into it.
-    pub(crate) fn lift_limit(&mut self) -> Result<(), Fault> {
-        match self.size.take() {
-            None => Ok(()),
-            Some(_) => self.resize(UNLIMITED).during(Step::DiskLimit),
+    /// Lets it hold so many bytes more, in so many files, for what the worker puts into it.
+    pub(crate) fn make_room(&mut self, bytes: u64, files: u64) -> Result<(), Fault> {
+        if self.size.is_none() {
+            return Ok(());
         }
+        let found = fstatvfs(&self.root).during(Step::DiskLimit)?;
+        // The last page of each file is seldom full.
+        let pages = (bytes / found.fragment_size()).saturating_add(files);
+        if pages > found.blocks_free() {
+            self.resize(UNLIMITED).during(Step::DiskLimit)?;
+            self.size = None;
+        }
+        Ok(())
     }
 
     fn resize(&self, size: u64) -> nix::Result<()> {

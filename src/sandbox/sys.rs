@@ -21,7 +21,7 @@ pub(crate) fn recv_packet(
     buffer: IoSliceMut<'_>,
     max_descriptors: usize,
 ) -> nix::Result<(usize, Vec<OwnedFd>)> {
-    let mut control = vec![0_u8; nix::sys::socket::cmsg_space::<RawFd>() * max_descriptors + 64];
+    let mut control = vec![0_u8; nix::sys::socket::cmsg_space::<RawFd>() + size_of::<RawFd>() * max_descriptors];
     let mut parts = [buffer];
     let received = loop {
         match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC) {
@@ -101,6 +101,14 @@ pub(crate) fn wait_any() -> nix::Result<(Pid, i32)> {
     // SAFETY: the status is written to a variable that outlives the call.
     let pid = Errno::result(unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) })?;
     Ok((Pid::from_raw(pid), status))
+}
+
+/// Whether this process has any child, dead or alive. Reaps none.
+pub(crate) fn has_children() -> bool {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: a null siginfo is allowed by Linux.
+    let result = unsafe { libc::waitid(libc::P_ALL, 0, std::ptr::null_mut(), options) };
+    Errno::result(result) != Err(Errno::ECHILD)
 }
 
 /// Ends this process at once: no destructors, no buffers written.

@@ -30,6 +30,7 @@ pub(crate) struct Groups {
     pids: Option<Pids>,
     cpu_usage: Option<File>,
     before: Before,
+    is_relaxed: bool,
 }
 
 struct Memory {
@@ -68,6 +69,7 @@ impl Groups {
             pids: None,
             cpu_usage: None,
             before: Before::default(),
+            is_relaxed: true,
         };
         let mut made: Vec<&PathBuf> = Vec::new();
         for (controller, point) in hierarchies {
@@ -138,8 +140,12 @@ impl Groups {
     }
 
     pub(super) fn start(&mut self, limits: &StepLimits) -> io::Result<()> {
+        if self.memory.as_ref().is_some_and(|memory| memory.limited_to.is_some_and(|now| now != limits.memory_bytes)) {
+            self.relax()?;
+        }
+        self.is_relaxed = false;
         if let Some(memory) = &mut self.memory {
-            if memory.limited_to != Some(limits.memory_bytes) {
+            if memory.limited_to.is_none() {
                 let value = limits.memory_bytes.to_string();
                 // The limit without swap may never be the higher one. As it was lifted, this is always lowering.
                 put(&memory.limit, &value)?;
@@ -181,6 +187,9 @@ impl Groups {
     }
 
     pub(super) fn relax(&mut self) -> io::Result<()> {
+        if self.is_relaxed {
+            return Ok(());
+        }
         if let Some(memory) = &mut self.memory {
             if let Some(with_swap) = &memory.with_swap {
                 put(with_swap, UNLIMITED)?;
@@ -191,6 +200,7 @@ impl Groups {
         if let Some(pids) = &self.pids {
             put(&pids.max, "max")?;
         }
+        self.is_relaxed = true;
         Ok(())
     }
 

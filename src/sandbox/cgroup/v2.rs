@@ -1,5 +1,6 @@
 //! Control groups, version 2: one hierarchy. Each box and each step has a group of its own, so counters start at nothing.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::Flock;
 
-use super::dir::{Dir, get_keyed, get_number};
+use super::dir::{Dir, get_keyed, get_number, put};
 use super::{Abilities, Usage};
 use crate::layout::CgroupSettings;
 use crate::spec::StepLimits;
@@ -29,16 +30,38 @@ pub(crate) struct Groups {
     current: Option<BoxGroups>,
 }
 
-/// The groups of the current box.
+/// The groups of the current box. Their files are opened ahead: nobody is to wait for that.
 struct BoxGroups {
     name: String,
     dir: Dir,
     init: Dir,
+    memory: Option<BoxMemory>,
     steps_made: u64,
-    step: Option<(String, Dir)>,
+    step: Option<StepGroup>,
     oom_kills_before: u64,
     /// Processor time of a step that was started ahead, before it went on.
     cpu_before: Duration,
+}
+
+struct BoxMemory {
+    max: File,
+    current: File,
+    events: File,
+}
+
+/// The group of a step.
+struct StepGroup {
+    name: String,
+    dir: Dir,
+    cpu: File,
+    /// Linux 5.19 or later.
+    peak: Option<File>,
+    processes: Option<StepProcesses>,
+}
+
+struct StepProcesses {
+    max: File,
+    events: File,
 }
 
 impl Groups {
@@ -77,43 +100,65 @@ impl Groups {
             dir.write("memory.swap.max", "0")?;
         }
         let init = dir.child("init")?;
-        let made =
-            BoxGroups { name, dir, init, steps_made: 0, step: None, oom_kills_before: 0, cpu_before: Duration::ZERO };
+        let memory = if self.abilities.limits_memory {
+            let file = |name| existing(&dir, name);
+            Some(BoxMemory {
+                max: file("memory.max")?,
+                current: file("memory.current")?,
+                events: file("memory.events")?,
+            })
+        } else {
+            None
+        };
+        let made = BoxGroups {
+            name,
+            dir,
+            init,
+            memory,
+            steps_made: 0,
+            step: None,
+            oom_kills_before: 0,
+            cpu_before: Duration::ZERO,
+        };
         Ok(self.current.insert(made).init.fd())
     }
 
     pub(super) fn open_step(&mut self) -> io::Result<BorrowedFd<'_>> {
         let current = self.current.as_mut().ok_or(io::ErrorKind::NotFound)?;
-        if let Some((name, _)) = current.step.take() {
+        if let Some(StepGroup { name, .. }) = current.step.take() {
             current.dir.remove(name);
         }
         current.steps_made += 1;
         let name = format!("step-{}", current.steps_made);
         let dir = current.dir.child(&name)?;
-        Ok(current.step.insert((name, dir)).1.fd())
+        let processes = if self.abilities.limits_processes {
+            Some(StepProcesses { max: existing(&dir, "pids.max")?, events: existing(&dir, "pids.events")? })
+        } else {
+            None
+        };
+        let step = StepGroup { name, cpu: existing(&dir, "cpu.stat")?, peak: dir.file("memory.peak")?, processes, dir };
+        Ok(current.step.insert(step).dir.fd())
     }
 
-    fn current(&self) -> io::Result<(&BoxGroups, &Dir)> {
+    fn current(&self) -> io::Result<(&BoxGroups, &StepGroup)> {
         let current = self.current.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let (_, step) = current.step.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let step = current.step.as_ref().ok_or(io::ErrorKind::NotFound)?;
         Ok((current, step))
     }
 
     pub(super) fn start(&mut self, limits: &StepLimits) -> io::Result<()> {
-        let abilities = self.abilities;
         let (current, step) = self.current()?;
         let mut oom_kills_before = 0;
-        if abilities.limits_memory {
-            let used: u64 = number(&current.dir, "memory.current")?;
-            if used >= limits.memory_bytes {
+        if let Some(memory) = &current.memory {
+            if get_number(&memory.current)? >= limits.memory_bytes {
                 // The kernel would take the limit and kill pid 1.
                 return Err(Errno::EBUSY.into());
             }
-            current.dir.write("memory.max", &limits.memory_bytes.to_string())?;
-            oom_kills_before = keyed(&current.dir, "memory.events", "oom_kill")?;
+            put(&memory.max, &limits.memory_bytes.to_string())?;
+            oom_kills_before = get_keyed(&memory.events, "oom_kill")?;
         }
-        if abilities.limits_processes {
-            step.write("pids.max", &limits.processes.to_string())?;
+        if let Some(processes) = &step.processes {
+            put(&processes.max, &limits.processes.to_string())?;
         }
         let cpu_before = cpu_usage(step)?;
         if let Some(current) = &mut self.current {
@@ -131,23 +176,24 @@ impl Groups {
     pub(super) fn usage(&self) -> io::Result<Usage> {
         let (current, step) = self.current()?;
         let mut usage = Usage { cpu_time: Some(self.cpu_time()?), ..Usage::default() };
-        if self.abilities.limits_memory {
-            // Linux 5.19 or later.
-            if let Some(peak) = step.file("memory.peak")? {
-                usage.peak_memory_bytes = Some(get_number(&peak)?);
-            }
-            let oom_kills = keyed(&current.dir, "memory.events", "oom_kill")?;
+        if let Some(memory) = &current.memory {
+            usage.peak_memory_bytes = step.peak.as_ref().map(get_number).transpose()?;
+            let oom_kills = get_keyed(&memory.events, "oom_kill")?;
             usage.oom_kills = oom_kills.saturating_sub(current.oom_kills_before);
         }
-        if self.abilities.limits_processes {
-            usage.refused_forks = keyed(step, "pids.events", "max")?;
+        if let Some(processes) = &step.processes {
+            usage.refused_forks = get_keyed(&processes.events, "max")?;
         }
         Ok(usage)
     }
 
     pub(super) fn relax(&mut self) -> io::Result<()> {
-        if self.abilities.limits_memory {
-            self.current()?.0.dir.write("memory.max", "max")?;
+        let (current, step) = self.current()?;
+        if let Some(memory) = &current.memory {
+            put(&memory.max, "max")?;
+        }
+        if let Some(processes) = &step.processes {
+            put(&processes.max, "max")?;
         }
         Ok(())
     }
@@ -244,14 +290,10 @@ fn move_to_leaf(dir: &Dir) -> io::Result<()> {
     Ok(())
 }
 
-fn cpu_usage(step: &Dir) -> io::Result<Duration> {
-    Ok(Duration::from_micros(keyed(step, "cpu.stat", "usage_usec")?))
+fn cpu_usage(step: &StepGroup) -> io::Result<Duration> {
+    Ok(Duration::from_micros(get_keyed(&step.cpu, "usage_usec")?))
 }
 
-fn number(dir: &Dir, name: &str) -> io::Result<u64> {
-    get_number(&dir.file(name)?.ok_or(io::ErrorKind::NotFound)?)
-}
-
-fn keyed(dir: &Dir, name: &str, key: &str) -> io::Result<u64> {
-    get_keyed(&dir.file(name)?.ok_or(io::ErrorKind::NotFound)?, key)
+fn existing(dir: &Dir, name: &str) -> io::Result<File> {
+    dir.file(name)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }

@@ -173,6 +173,43 @@ tests! {
         assert!((900 << 10..=1 << 20).contains(&written), "{ran:#?}");
     }
 
+    fn a_box_made_ready_for_other_limits_has_those_of_its_step() {
+        let fixture = Fixture::new();
+        // Twice the same, more, and less than before: a box is made ready for what the step before had.
+        for (mib, processes) in [(32, 5), (32, 5), (48, 9), (24, 7)] {
+            let with = |name: &str, arguments: &[&str]| {
+                let mut spec = program(name, arguments);
+                spec.limits.memory_bytes = mib << 20;
+                spec.limits.disk_bytes = (mib / 8) << 20;
+                spec.limits.processes = processes;
+                spec
+            };
+            let ran = fixture.run(with("threads", &[]));
+            assert_eq!(ran.ok(), format!("{}\n", processes - 1));
+            let ran = fixture.run(with("fill", &["full"]));
+            let written: u64 = ran.ok().split(' ').next().unwrap().parse().unwrap();
+            assert!(written <= (mib / 8) << 20 && written + (1 << 20) > (mib / 8) << 20, "{ran:#?}");
+            fixture.reset();
+            if has_control_groups() {
+                let ran = fixture.run(with("eat", &[]));
+                assert!(ran.outcome.oom_kills >= 1, "{ran:#?}");
+                let peak = ran.outcome.peak_memory_bytes.unwrap_or(mib << 20);
+                assert!(((mib - 2) << 20..(mib + 1) << 20).contains(&peak), "{ran:#?}");
+                fixture.reset();
+            }
+        }
+    }
+
+    fn the_usage_of_a_step_starts_at_nothing() {
+        let fixture = Fixture::new();
+        fixture.run(limited("spin", |limits| limits.cpu_time = ms(300)));
+        for _ in 0..2 {
+            let ran = fixture.run(program("print", &["well"]));
+            assert!(ran.ok() == "well" && ran.outcome.cpu_time < ms(200), "{ran:#?}");
+            fixture.reset();
+        }
+    }
+
     fn inodes_above_the_limit_are_refused() {
         let mut layout = crate::support::layout();
         layout.inodes = 100;

@@ -29,6 +29,22 @@ tests! {
         assert_eq!(fixture.collect(what).unwrap()[0].1, big);
     }
 
+    fn what_the_worker_writes_may_be_more_than_the_program_may() {
+        let fixture = Fixture::new();
+        let mut fill = program("fill", &["full"]);
+        fill.limits.disk_bytes = 2 << 20;
+        fixture.run(fill.clone()).ok();
+        // The next box is made ready for the same.
+        fixture.reset();
+        fixture.write("small", b"x").unwrap();
+        let big = "0123456789abcdef".repeat(3 << 16);
+        fixture.write("big", big.as_bytes()).unwrap();
+        let ran = fixture.run(fill);
+        assert!(ran.ok().starts_with("0 ") && ran.stdout.ends_with("StorageFull\n"), "{ran:#?}");
+        let what = Collect::File { path: PathBuf::from("big"), max_bytes: 4 << 20 };
+        assert_eq!(fixture.collect(what).unwrap()[0].1, big);
+    }
+
     fn files_are_not_written_outside_nor_twice() {
         let fixture = Fixture::new();
         for path in ["../x", "/x", "a/../../x", "", "./x", "a/./../x"] {

@@ -1,14 +1,16 @@
 //! A box as the keeper holds it: armed, with an interpreter that waits in it, running a step, or between two.
 
+mod watch;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::time::TimeSpec;
 
-use crate::cgroup::{Cgroups, Usage};
+use self::watch::wait_for;
+use crate::cgroup::Cgroups;
 use crate::channel::{channel, lost, send, set_nonblocking};
 use crate::clock::Clock;
 use crate::credentials::with_files_of;
@@ -16,12 +18,12 @@ use crate::fault::{Fault, Step};
 use crate::files;
 use crate::forker::Forker;
 use crate::gate::Gate;
-use crate::init::{Prepare, Report, Status, StepEnd, now};
-use crate::inside::NotExecuted;
+use crate::init::{Prepare, Report, now};
+use crate::inside::{FromMain, NotExecuted};
 use crate::layout::Identity;
-use crate::link::{Interruption, Link};
+use crate::link::Link;
 use crate::message::{self, Ahead, Failure, MessageError, NewFile, Received};
-use crate::outcome::{Ended, Outcome, Signal as SignalNumber, StopReason};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::root::Disk;
 use crate::spec::{StepLimits, StepSpec};
@@ -30,8 +32,8 @@ use crate::waiting;
 
 /// How long the kernel may take to kill a box.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
-/// What the main process exits with if it cannot become the program; see [`crate::inside`].
-const NOT_EXECUTED: u8 = 127;
+/// How long a main process may take to get ready.
+const ARM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A box.
 pub(crate) struct ArmedBox {
@@ -49,6 +51,10 @@ pub(crate) struct ArmedBox {
     ahead: Option<Waiting>,
     /// Whether a step was run or started here.
     is_used: bool,
+    /// The limits that the control groups have and count from already.
+    ready_for: Option<StepLimits>,
+    /// Whether a step left its limits in force.
+    is_limited: bool,
 }
 
 /// A step that was started ahead.
@@ -68,9 +74,14 @@ pub(crate) enum Went {
 }
 
 impl ArmedBox {
-    /// Makes a box and lets it fork its first main process.
-    pub(crate) fn new(plan: &Rc<Plan>, cgroups: &mut Cgroups, forker: &Forker) -> Result<Self, Fault> {
-        let disk = Disk::new(&plan.layout)?;
+    /// Makes a box, lets it fork its first main process and gets all ready for a step under the limits that are expected.
+    pub(crate) fn new(
+        plan: &Rc<Plan>,
+        cgroups: &mut Cgroups,
+        forker: &Forker,
+        expected: &StepLimits,
+    ) -> Result<Self, Fault> {
+        let disk = Disk::new(&plan.layout, expected.disk_bytes)?;
         let identity = plan.layout.identity;
         let (init, init_theirs) = channel()?;
         let (program, program_theirs) = channel()?;
@@ -85,10 +96,38 @@ impl ArmedBox {
             return Err(unexpected());
         };
         let proc = furnished.descriptors.pop().ok_or_else(unexpected)?;
-        let mut armed =
-            Self { disk, proc, pidfd, init, program, is_prepared: false, identity, ahead: None, is_used: false };
+        let mut armed = Self {
+            disk,
+            proc,
+            pidfd,
+            init,
+            program,
+            is_prepared: false,
+            identity,
+            ahead: None,
+            is_used: false,
+            ready_for: None,
+            is_limited: false,
+        };
         armed.prepare(cgroups)?;
+        armed.wait_until_ready()?;
+        match cgroups.start(expected) {
+            Ok(()) => armed.ready_for = Some(expected.clone()),
+            // Too little even for what is here now. Whether that is to be an error is for the step to say.
+            Err(_) => cgroups.relax()?,
+        }
         Ok(armed)
+    }
+
+    /// Waits until the main process has nothing left to do but to wait: what it does before is not the step's.
+    fn wait_until_ready(&self) -> Result<(), Fault> {
+        // From pid 1 nothing can come but bad news.
+        wait_for(&self.init, &self.program, ARM_TIMEOUT)?;
+        match message::recv(self.program.as_fd()) {
+            Ok(Received { message: FromMain::Ready, .. }) => Ok(()),
+            Ok(Received { message: FromMain::NotExecuted(NotExecuted { fault, .. }), .. }) => Err(fault),
+            Err(error) => Err(lost(&error)),
+        }
     }
 
     /// Whether it can be told if a program waits for input.
@@ -134,6 +173,10 @@ impl ArmedBox {
         }
         check(&ahead.spec, &streams)?;
         self.prepare(cgroups)?;
+        if self.ready_for.take().is_some() {
+            // Those of its program come with it.
+            cgroups.relax()?;
+        }
         let gate = with_files_of(self.identity, || Gate::close(&self.disk, &ahead.main))?;
         self.order(&ahead.spec, &streams)?;
         drop(streams);
@@ -159,6 +202,7 @@ impl ArmedBox {
         }
         self.disk.limit(limits.disk_bytes)?;
         // The interpreter alone may have more memory than its program is to have.
+        self.is_limited = true;
         if cgroups.start(limits).is_err() {
             return Ok(Went::Gone);
         }
@@ -190,7 +234,10 @@ impl ArmedBox {
         check(spec, &streams)?;
         self.prepare(cgroups)?;
         self.disk.limit(spec.limits.disk_bytes)?;
-        cgroups.start(&spec.limits)?;
+        self.is_limited = true;
+        if self.ready_for.take().as_ref() != Some(&spec.limits) {
+            cgroups.start(&spec.limits)?;
+        }
         let mut clock = Clock::new(&spec.limits, now(), processors);
         self.order(spec, &streams)?;
         drop(streams);
@@ -206,101 +253,14 @@ impl ArmedBox {
         send(&self.program, spec, &descriptors)
     }
 
-    fn see_through(
-        &self,
-        cgroups: &mut Cgroups,
-        link: &mut Link,
-        spec: &StepSpec,
-        clock: &mut Clock<'_>,
-        booted: Duration,
-    ) -> Result<Option<Outcome>, Failure> {
-        let (watched, stopped) = self.watch(cgroups, link, clock, booted)?;
-        let usage = cgroups.usage()?;
-        let end = match watched {
-            Watched::Ended(end) => StepEnd { cpu_time: end.cpu_time.saturating_sub(booted), ..end },
-            Watched::WorkerGone => return Ok(None),
-            // The kernel killed pid 1, and the box with it: it does that when memory is used up by files.
-            Watched::Lost if usage.oom_kills > 0 => {
-                StepEnd { status: Status::Signaled(libc::SIGKILL), at: now(), cpu_time: Duration::ZERO }
-            }
-            Watched::Lost => return Err(Fault { step: Step::Channel, errno: libc::EPIPE }.into()),
-        };
-        let ended = match stopped {
-            Some(reason) => Ended::Stopped(reason),
-            None => self.ended(end.status, spec)?,
-        };
-        cgroups.relax()?;
-        Ok(Some(outcome(ended, &end, usage, clock)))
+    /// Whether no step was run or started here.
+    pub(crate) fn is_fresh(&self) -> bool {
+        !self.is_used
     }
 
-    fn ended(&self, status: Status, spec: &StepSpec) -> Result<Ended, Failure> {
-        match status {
-            Status::Signaled(number) => Ok(Ended::Signaled(SignalNumber(number))),
-            Status::Exited(code) => {
-                if code == NOT_EXECUTED
-                    && let Ok(Received { message: NotExecuted { fault, interpreter }, .. }) =
-                        message::recv(self.program.as_fd())
-                {
-                    if fault.step != Step::Exec {
-                        return Err(fault.into());
-                    }
-                    let program = spec.argv.first().cloned().unwrap_or_default();
-                    return Ok(Ended::ExecFailed { errno: fault.errno, program, interpreter });
-                }
-                Ok(Ended::Exited(code))
-            }
-        }
-    }
-
-    /// Waits for the end of the step and sees to it that it comes.
-    fn watch(
-        &self,
-        cgroups: &Cgroups,
-        link: &mut Link,
-        clock: &mut Clock<'_>,
-        booted: Duration,
-    ) -> Result<(Watched, Option<StopReason>), Fault> {
-        let mut stopped: Option<(StopReason, Duration)> = None;
-        let mut cpu_time = Duration::ZERO;
-        loop {
-            let wait = match stopped {
-                Some((_, at)) => KILL_TIMEOUT.saturating_sub(now().saturating_sub(at)),
-                None => clock.until_next(now(), cpu_time),
-            };
-            let (init_ready, worker_ready) = wait_for(&self.init, link.socket(), wait)?;
-            if init_ready {
-                let watched = match report(&self.init) {
-                    Ok(Received { message: Report::Ended(end), .. }) => Watched::Ended(end),
-                    Ok(_) | Err(_) => Watched::Lost,
-                };
-                return Ok((watched, stopped.map(|(reason, _)| reason)));
-            }
-            let mut reason = None;
-            if worker_ready {
-                match link.interruption() {
-                    Interruption::Stop(asked) => reason = Some(asked),
-                    Interruption::Closed => return Ok((Watched::WorkerGone, None)),
-                    Interruption::Nothing => {}
-                }
-            }
-            if let Some((_, at)) = stopped {
-                if now().saturating_sub(at) >= KILL_TIMEOUT {
-                    return Ok((Watched::Lost, None));
-                }
-                continue;
-            }
-            cpu_time = match cgroups.cpu_time() {
-                Ok(Some(counted)) => counted,
-                Ok(None) | Err(_) => waiting::cpu_time(&self.proc).saturating_sub(booted),
-            };
-            let is_waiting = clock.is_interactive() && waiting::is_waiting_for_input(&self.proc);
-            let exceeded = clock.look(now(), cpu_time, is_waiting);
-            if let Some(reason) = reason.or(exceeded) {
-                // Pid 1 kills everybody else; see `sys::kill_all_on_sigusr1`.
-                let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), Signal::SIGUSR1);
-                stopped = Some((reason, now()));
-            }
-        }
+    /// Lifts the limits that the step before left in force. The worker has its answer already.
+    pub(crate) fn settle(&mut self, cgroups: &mut Cgroups) -> Result<(), Fault> {
+        if std::mem::take(&mut self.is_limited) { cgroups.relax() } else { Ok(()) }
     }
 
     /// Ends all its processes and waits until they are gone. The files go with the last descriptor.
@@ -321,35 +281,6 @@ fn check(spec: &StepSpec, streams: &[OwnedFd]) -> Result<(), Failure> {
         return Err(Failure::protocol("a step needs a program"));
     }
     Ok(())
-}
-
-enum Watched {
-    Ended(StepEnd),
-    /// Pid 1 is gone, or cannot kill what it should.
-    Lost,
-    WorkerGone,
-}
-
-fn outcome(ended: Ended, end: &StepEnd, usage: Usage, clock: &Clock<'_>) -> Outcome {
-    let wall_time = clock.wall(end.at);
-    Outcome {
-        ended,
-        oom_kills: usage.oom_kills,
-        refused_forks: usage.refused_forks,
-        cpu_time: usage.cpu_time.unwrap_or(end.cpu_time),
-        wall_time,
-        idle_time: clock.idle().min(wall_time),
-        peak_memory_bytes: usage.peak_memory_bytes,
-    }
-}
-
-fn wait_for(init: &OwnedFd, worker: &OwnedFd, timeout: Duration) -> Result<(bool, bool), Fault> {
-    let mut ready = [PollFd::new(init.as_fd(), PollFlags::POLLIN), PollFd::new(worker.as_fd(), PollFlags::POLLIN)];
-    match ppoll(&mut ready, Some(TimeSpec::from_duration(timeout)), None) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-        Err(errno) => return Err(Fault { step: Step::Channel, errno: errno as i32 }),
-    }
-    Ok((ready[0].any().unwrap_or_default(), ready[1].any().unwrap_or_default()))
 }
 
 /// The next report of pid 1; its failure is the error.
