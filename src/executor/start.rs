@@ -91,7 +91,7 @@ async fn lock(cache_dir: PathBuf) -> Option<fs::File> {
 /// Claims a user id for each slot; `None` where slots have none of their own.
 pub fn claim_uids(settings: &ExecutorSettings, count: u32) -> Result<Option<ClaimedUids>, StartError> {
     match BoxLayout::for_slot(0).identity {
-        Identity::UserNamespace => Ok(None),
+        Identity::UserNamespace | Identity::Subordinate { .. } => Ok(None),
         Identity::Ids { uid, .. } => {
             let first = settings.first_uid.unwrap_or(uid);
             uids::claim(Path::new(uids::DIRECTORY), first, count).map(Some).ok_or(StartError::UserIds { first })

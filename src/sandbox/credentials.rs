@@ -9,6 +9,7 @@ use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid, setgroups, set
 
 use crate::fault::{During, Fault, Step};
 use crate::layout::{Identity, USER_NAMESPACE_UID};
+use crate::subordinate;
 use crate::sys;
 
 /// The highest capability number that any kernel has is below this.
@@ -27,7 +28,7 @@ pub(crate) fn become_nobody(identity: Identity) -> Result<(), Fault> {
     }
     let (uid, gid) = (Uid::from_raw(identity.uid()), Gid::from_raw(identity.gid()));
     match identity {
-        Identity::Ids { .. } => setgroups(&[]).during(Step::Groups)?,
+        Identity::Ids { .. } | Identity::Subordinate { .. } => setgroups(&[]).during(Step::Groups)?,
         // The kernel forbids it there; see the protection `groups`.
         Identity::UserNamespace => {}
     }
@@ -41,10 +42,10 @@ pub(crate) fn become_nobody(identity: Identity) -> Result<(), Fault> {
 pub(crate) fn with_files_of<T>(identity: Identity, work: impl FnOnce() -> T) -> T {
     match identity {
         Identity::UserNamespace => work(),
-        Identity::Ids { uid, gid } => {
+        Identity::Ids { .. } | Identity::Subordinate { .. } => {
             // The group first: changing the user drops the capability to change the group.
-            let previous_group = setfsgid(Gid::from_raw(gid));
-            let previous_user = setfsuid(Uid::from_raw(uid));
+            let previous_group = setfsgid(Gid::from_raw(identity.gid()));
+            let previous_user = setfsuid(Uid::from_raw(identity.uid()));
             let result = work();
             setfsuid(previous_user);
             setfsgid(previous_group);
@@ -53,13 +54,28 @@ pub(crate) fn with_files_of<T>(identity: Identity, work: impl FnOnce() -> T) -> 
     }
 }
 
-/// Puts this process into a user namespace in which it has all capabilities and the box's ids; see `user_namespaces(7)`.
-pub(crate) fn enter_user_namespace() -> Result<(), Fault> {
-    let (uid, gid) = (geteuid(), getegid());
-    if uid.is_root() {
+/// Puts this process into the user namespace that an identity asks for, if any, where it has all capabilities and may become the
+/// box's user; see `user_namespaces(7)`. Returns the identity that could be had.
+pub(crate) fn enter_user_namespace(identity: Identity) -> Result<Identity, Fault> {
+    if !identity.is_in_user_namespace() {
+        return Ok(identity);
+    }
+    if geteuid().is_root() {
         // The box's user would be the host's root.
         return Err(Errno::EPERM).during(Step::UserNamespace);
     }
+    if let Identity::Subordinate { uid, gid } = identity
+        && subordinate::enter(uid, gid)?
+    {
+        return Ok(identity);
+    }
+    enter_alone()?;
+    Ok(Identity::UserNamespace)
+}
+
+/// Makes a user namespace that knows nobody but this process's user.
+fn enter_alone() -> Result<(), Fault> {
+    let (uid, gid) = (geteuid(), getegid());
     unshare(CloneFlags::CLONE_NEWUSER).during(Step::UserNamespace)?;
     // Only who cannot use their groups any more to lose a permission may map their group.
     fs::write("/proc/self/setgroups", "deny").during(Step::UserNamespace)?;

@@ -109,7 +109,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(layout: BoxLayout) -> Result<Self, Failure> {
+    fn new(mut layout: BoxLayout) -> Result<Self, Failure> {
         let architecture = seccomp::Architecture::current().ok_or(Errno::ENOSYS).during(Step::Seccomp)?;
         let filters = seccomp::compile(architecture).map_err(|_| Errno::EINVAL).during(Step::Seccomp)?;
         let processors =
@@ -119,15 +119,19 @@ impl Keeper {
 
         let may_kill_others = credentials::has_capability(credentials::CAP_KILL).during(Step::Host)?;
         let cgroups = Cgroups::make(&layout.cgroup, layout.slot)?;
-        if layout.identity == Identity::UserNamespace {
-            credentials::enter_user_namespace()?;
-        }
+        layout.identity = credentials::enter_user_namespace(layout.identity)?;
         let may_look_at_others = credentials::has_capability(credentials::CAP_SYS_PTRACE).during(Step::Host)?;
         let switched = root::enter(&layout)?;
-        let nproc_slack = if cgroups.abilities().limits_processes { 256 } else { 3 };
+        let nproc_slack = match layout.identity {
+            // Whatever else there is of this user is limited by the group.
+            _ if cgroups.abilities().limits_processes => 256,
+            // This process, the forker and pid 1 are of the same user.
+            Identity::UserNamespace => 3,
+            Identity::Ids { .. } | Identity::Subordinate { .. } => 0,
+        };
         let kill_as = match layout.identity {
             Identity::Ids { uid, .. } if !may_kill_others => Some(uid),
-            Identity::Ids { .. } | Identity::UserNamespace => None,
+            Identity::Ids { .. } | Identity::UserNamespace | Identity::Subordinate { .. } => None,
         };
         let plan = Rc::new(Plan { layout, filters, nproc_slack, ceilings: rlimit::ceilings()?, kill_as, host_proc });
         let mut cgroups = cgroups;

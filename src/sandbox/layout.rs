@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::granted;
+
 /// The uid and gid of slot 0 unless told otherwise; slot *n* has the *n*-th after it.
 pub const DEFAULT_FIRST_UID: u32 = 64_000;
 
@@ -38,12 +40,12 @@ pub struct BoxLayout {
 
 impl BoxLayout {
     /// The layout that suits this process: root gives each slot a uid of its own, anybody else a user
-    /// namespace.
+    /// namespace, with a uid of its own where root has granted some to that user.
     pub fn for_slot(slot: u32) -> Self {
         let identity = if nix::unistd::geteuid().is_root() {
             Identity::own_ids(DEFAULT_FIRST_UID, slot)
         } else {
-            Identity::UserNamespace
+            granted::ids_of_slot(slot).map_or(Identity::UserNamespace, |(uid, gid)| Identity::Subordinate { uid, gid })
         };
         Self {
             slot,
@@ -76,9 +78,17 @@ pub enum Identity {
     },
     /// The user who started the worker, in a user namespace, where they are [`USER_NAMESPACE_UID`].
     UserNamespace,
+    /// The same, but with a uid and gid of those that root has granted to that user; see subuid(5). A host where that fails
+    /// gives [`Identity::UserNamespace`].
+    Subordinate {
+        /// User, as the host knows them.
+        uid: u32,
+        /// Group, as the host knows it.
+        gid: u32,
+    },
 }
 
-/// The uid and gid seen inside a box of [`Identity::UserNamespace`].
+/// The uid and gid seen inside a box in a user namespace.
 pub const USER_NAMESPACE_UID: u32 = 64_000;
 
 impl Identity {
@@ -91,7 +101,7 @@ impl Identity {
     pub const fn uid(self) -> u32 {
         match self {
             Self::Ids { uid, .. } => uid,
-            Self::UserNamespace => USER_NAMESPACE_UID,
+            Self::UserNamespace | Self::Subordinate { .. } => USER_NAMESPACE_UID,
         }
     }
 
@@ -99,7 +109,15 @@ impl Identity {
     pub const fn gid(self) -> u32 {
         match self {
             Self::Ids { gid, .. } => gid,
-            Self::UserNamespace => USER_NAMESPACE_UID,
+            Self::UserNamespace | Self::Subordinate { .. } => USER_NAMESPACE_UID,
+        }
+    }
+
+    /// Whether boxes are in a user namespace.
+    pub(crate) const fn is_in_user_namespace(self) -> bool {
+        match self {
+            Self::Ids { .. } => false,
+            Self::UserNamespace | Self::Subordinate { .. } => true,
         }
     }
 }

@@ -24,6 +24,7 @@ mod fault;
 mod files;
 mod forker;
 mod gate;
+mod granted;
 mod handle;
 mod init;
 mod inside;
@@ -36,6 +37,7 @@ mod protection;
 mod rlimit;
 mod root;
 mod spec;
+mod subordinate;
 mod sys;
 mod waiting;
 

@@ -86,8 +86,12 @@ pub(crate) fn assess(
             say("own-user", in_force, &format!("uid {uid}, used by nothing else"), None);
             say("groups", in_force, "no supplementary groups", None);
         }
+        Identity::Subordinate { uid, .. } => {
+            say("own-user", in_force, &format!("uid {uid}, of those granted to the user who started the worker"), None);
+            say("groups", in_force, "no supplementary groups", None);
+        }
         Identity::UserNamespace => {
-            let fix = "start the worker as root";
+            let fix = "grant this user ids (usermod --add-subuids and --add-subgids, package uidmap), or start the worker as root";
             say("own-user", ProtectionState::Reduced, "all boxes are the user who started the worker", Some(fix));
             let detail = "programs keep that user's groups: files shown in boxes are readable by them";
             say("groups", ProtectionState::Reduced, detail, Some(fix));

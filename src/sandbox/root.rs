@@ -25,7 +25,7 @@ use nix::unistd::{chdir, chroot, pivot_root, sethostname};
 
 use crate::credentials::with_files_of;
 use crate::fault::{During, Fault, Step};
-use crate::layout::{Access, BoxLayout, Identity};
+use crate::layout::{Access, BoxLayout};
 use crate::sys;
 
 /// Directories of programs and libraries; a link stays a link, what is missing stays missing.
@@ -125,7 +125,7 @@ fn pick_up(layout: &BoxLayout) -> Result<(Vec<Picked>, Vec<Link>), Fault> {
         }
         shown.extend(pick(&wanted.source, &wanted.target, READ_ONLY, wanted.is_optional)?);
     }
-    if layout.identity == Identity::UserNamespace {
+    if layout.identity.is_in_user_namespace() {
         // The kernel lets a user namespace mount /proc only where one is fully visible already: the host's lies
         // below each box's own.
         shown.extend(pick(Path::new("/proc"), Path::new("/proc"), sys::ATTR_NO_SUID, false)?);
@@ -330,7 +330,7 @@ pub(crate) fn furnish(layout: &BoxLayout, disk: &OwnedFd) -> Result<OwnedFd, Fau
 
     let place = &layout.work_dir;
     sys::move_mount(disk.as_fd(), &c_path(place).during(Step::Work)?).during(Step::Work)?;
-    let is_user = layout.identity == Identity::UserNamespace;
+    let is_user = layout.identity.is_in_user_namespace();
     for (up, temporary, target) in layers(layout) {
         if !target.exists() {
             // An optional source that was not there.

@@ -35,7 +35,11 @@ fn check_user(report: &mut Report) -> std::io::Result<()> {
             "root: each slot has a user of its own; the api process gives root up",
         );
     }
-    report.line(State::Reduced, "user", "an ordinary one: boxes share it, in user namespaces (fix: start as root)")?;
+    report.line(
+        State::Reduced,
+        "user",
+        "an ordinary one: boxes are in user namespaces, see own-user (fix: start as root)",
+    )?;
     // Each of these files exists only where the kernel or the distribution has the switch.
     for (file, good, fix) in [
         ("kernel/unprivileged_userns_clone", "1", "sysctl -w kernel.unprivileged_userns_clone=1"),

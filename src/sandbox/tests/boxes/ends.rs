@@ -15,7 +15,7 @@ const fn ms(ms: u64) -> Duration {
 }
 
 /// The program's three streams: its stdin to write to and its stdout to read from.
-fn pipes() -> (std::io::PipeWriter, PipeReader, [OwnedFd; 3]) {
+pub fn pipes() -> (std::io::PipeWriter, PipeReader, [OwnedFd; 3]) {
     let (stdin, to_stdin) = pipe().unwrap();
     let (from_stdout, stdout) = pipe().unwrap();
     (to_stdin, from_stdout, [stdin.into(), stdout.into(), content_from(b"").unwrap()])

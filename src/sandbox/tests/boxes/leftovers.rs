@@ -20,7 +20,7 @@ fn own_layout(slot: u32) -> BoxLayout {
 }
 
 /// Ids of the host's processes that have this one as an ancestor.
-fn descendants(ancestor: u32) -> Vec<u32> {
+pub fn descendants(ancestor: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

@@ -7,6 +7,7 @@ use std::process::Command;
 
 /// No user of the host.
 const UID: u32 = 63_999;
+const USER: &str = "codecanvas-test";
 
 tests! {
     fn everything_holds_for_an_ordinary_user_in_user_namespaces() {
@@ -17,6 +18,26 @@ tests! {
         let mut command = Command::new(program);
         // Of this module an ordinary user can run nothing.
         command.args(["--skip", "user::"]).uid(UID).gid(UID).env("BOXES_MAY_MISS", "memory-limit").env("TMPDIR", place.path());
+        assert!(command.current_dir("/").status().unwrap().success());
+    }
+
+    fn everything_holds_for_an_ordinary_user_with_ids_granted_by_root() {
+        if !is_root() {
+            return;
+        }
+        let (place, program) = copy_for_everybody();
+        let (etc, entry) = (place.path().join("etc"), format!("{USER}:200000:1000\n"));
+        assert!(Command::new("cp").args(["--archive", "/etc"]).arg(&etc).status().unwrap().success());
+        std::fs::write(etc.join("subuid"), &entry).unwrap();
+        std::fs::write(etc.join("subgid"), &entry).unwrap();
+        let passwd = std::fs::read_to_string(etc.join("passwd")).unwrap();
+        std::fs::write(etc.join("passwd"), format!("{passwd}{USER}:x:{UID}:{UID}::/:/bin/false\n")).unwrap();
+        // In mounts of its own it is the host's /etc. Only root can count the descriptors of a keeper that changes its user.
+        let script = "mount --bind \"$1\" /etc && exec setpriv --reuid \"$2\" --regid \"$2\" --clear-groups \"$3\" --skip user:: --skip a_keeper_holds";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
+        command.arg(etc).arg(UID.to_string()).arg(program);
+        command.env("BOXES_MAY_MISS", "memory-limit").env("BOXES_HOST_UID", "200900").env("TMPDIR", place.path());
         assert!(command.current_dir("/").status().unwrap().success());
     }
 

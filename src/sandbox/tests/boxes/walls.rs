@@ -1,10 +1,13 @@
 //! What a program can see and do, and what it cannot.
 
+use std::io::Read;
 use std::net::TcpListener;
 
 use codecanvas_sandbox::BoxLayout;
 
-use crate::support::{Fixture, layout, program};
+use crate::ends::pipes;
+use crate::leftovers::descendants;
+use crate::support::{Fixture, PROGRAM, layout, program};
 
 /// The lines of `/proc/self/status` as a program sees them.
 fn status(fixture: &Fixture, key: &str) -> String {
@@ -26,6 +29,28 @@ tests! {
         if nix::unistd::geteuid().is_root() {
             assert_eq!(status(&fixture, "Groups:"), "");
         }
+    }
+
+    fn a_program_is_the_user_of_its_slot_on_the_host() {
+        let expected = match std::env::var("BOXES_HOST_UID") {
+            Ok(uid) => uid,
+            Err(_) if nix::unistd::geteuid().is_root() => BoxLayout::for_slot(900).identity.uid().to_string(),
+            Err(_) => nix::unistd::geteuid().to_string(),
+        };
+        let fixture = Fixture::new();
+        let (_stdin, mut stdout, streams) = pipes();
+        fixture.start(program("talk", &[]), &streams);
+        drop(streams);
+        let mut prompt = [0; 6];
+        stdout.read_exact(&mut prompt).unwrap();
+        let users = descendants(fixture.keeper.pid()).into_iter().filter_map(|pid| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
+            // A process is called after the file that it executes.
+            let is_program = PROGRAM.ends_with(field("Name:")?.trim());
+            is_program.then(|| field("Uid:")).flatten()?.split_whitespace().next().map(str::to_owned)
+        });
+        assert_eq!(users.collect::<Vec<_>>(), [expected]);
     }
 
     fn a_program_has_the_environment_that_it_was_given_and_no_other() {
