@@ -163,7 +163,9 @@ mod tests {
         let (running, ending) = (LeaseId::new(), LeaseId::new());
         let signals = [running, ending].map(|id| leases.hold(id));
         leases.end(ending);
-        [running, ending].into_iter().for_each(|id| leases.miss(id));
+        for id in [running, ending] {
+            leases.miss(id);
+        }
         assert_eq!(signals.map(|signals| signals.lost.is_cancelled()), [true, false]);
         assert_eq!([running, ending].map(|id| leases.is_held(id)), [false, true]);
         // Nobody heard of it for too long, or its events were refused.

@@ -87,10 +87,14 @@ pub fn compact(document: &mut ExecutableDocument) {
     match &mut document.operations {
         DocumentOperations::Single(operation) => shrink(&mut operation.node.selection_set.node),
         DocumentOperations::Multiple(operations) => {
-            operations.values_mut().for_each(|operation| shrink(&mut operation.node.selection_set.node));
+            for operation in operations.values_mut() {
+                shrink(&mut operation.node.selection_set.node);
+            }
         }
     }
-    document.fragments.values_mut().for_each(|fragment| shrink(&mut fragment.node.selection_set.node));
+    for fragment in document.fragments.values_mut() {
+        shrink(&mut fragment.node.selection_set.node);
+    }
 }
 
 const fn too_complex(what: &'static str, maximum: usize) -> DocumentError {

@@ -214,6 +214,7 @@ impl AttemptEvent {
     }
 
     /// The same with the attempt, which its last event tells: it need not be loaded then.
+    #[must_use]
     pub fn with_attempt(mut self, attempt: Attempt) -> Self {
         if let Self::AttemptFinished(finished) = &mut self {
             finished.loaded = Some(Box::new(attempt));
