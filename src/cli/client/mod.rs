@@ -195,13 +195,11 @@ impl Connection {
         };
         let address = self.server.or(stored.default_server).unwrap_or_else(|| DEFAULT_SERVER.to_owned());
         let server = Server::new(&address, None)?;
-        match self.token {
-            Some(token) => Server::with_given_token(&address, token),
-            None => {
-                let stored = stored.servers.remove(server.address());
-                Server::new(&address, stored.map(|credential| credential.token))
-            }
+        if let Some(token) = self.token {
+            return Server::with_given_token(&address, token);
         }
+        let stored = stored.servers.remove(server.address());
+        Server::new(&address, stored.map(|credential| credential.token))
     }
 
     /// The server without a credential, and the token to sign in by.
