@@ -22,6 +22,7 @@ mod start;
 mod step;
 mod stream;
 pub mod toolchain;
+mod trial;
 mod uids;
 mod verdict;
 mod warm_up;
@@ -32,7 +33,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -88,8 +88,9 @@ pub struct Executor {
 #[derive(Debug)]
 struct Inner {
     slots: usize,
-    /// How long an interactive program may wait for input, all waits together.
-    idle_limit: Duration,
+    settings: Arc<ExecutorSettings>,
+    /// Toolchains that nobody may have read since the host booted.
+    unread: Vec<Toolchain>,
     /// Nobody else's as long as this lives.
     _uids: Option<ClaimedUids>,
     pool: Arc<Pool>,
@@ -128,7 +129,8 @@ impl Executor {
         let surroundings =
             Arc::new(Surroundings { cache: Arc::new(cache), tasks: TaskTracker::new(), shutdown: shutdown.clone() });
         let settings = Arc::new(settings);
-        let (toolchains, unavailable) = start::prepare(&settings, languages, &pool, &surroundings).await;
+        let start::Prepared { offered: toolchains, unavailable, unread } =
+            start::prepare(&settings, languages, &pool, &surroundings).await;
 
         let expiring = Arc::clone(&pool);
         surroundings.tasks.spawn(async move { expiring.expire().await });
@@ -140,7 +142,8 @@ impl Executor {
         Ok(Self {
             inner: Arc::new(Inner {
                 slots,
-                idle_limit: settings.idle_limit,
+                settings,
+                unread,
                 _uids: uids,
                 pool,
                 surroundings,
@@ -151,6 +154,22 @@ impl Executor {
                 protections: protections.protections.iter().map(start::extent).collect(),
             }),
         })
+    }
+
+    /// Reads the toolchains that nobody has read since the host booted, one after the other, while jobs run: a program whose
+    /// toolchain comes from the disk would be slow, and its files count as that program's memory. For who stays; ends at shutdown.
+    pub fn read_toolchains(&self) {
+        let Inner { settings, unread, pool, surroundings, .. } = &*self.inner;
+        if unread.is_empty() {
+            return;
+        }
+        let reading =
+            start::read_again(Arc::clone(settings), unread.clone(), Arc::clone(pool), Arc::clone(surroundings));
+        surroundings.tasks.spawn(async move {
+            if let Err(error) = reading.await {
+                tracing::warn!(error = %error, "that the toolchains were read cannot be kept");
+            }
+        });
     }
 
     /// How many jobs run at the same time.
@@ -190,7 +209,7 @@ impl Executor {
             tracing::error!(language = job.language, "a job came for a language that is not offered");
             return without_steps(Verdict::SystemError);
         };
-        let assignment = Assignment { toolchain, job, idle_limit: inner.idle_limit };
+        let assignment = Assignment { toolchain, job, idle_limit: inner.settings.idle_limit };
         let ahead = assignment.ahead();
         let slot = tokio::select! {
             slot = inner.pool.take(ahead.as_ref()) => slot,

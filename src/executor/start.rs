@@ -1,4 +1,4 @@
-//! What happens before the first job: keepers, languages, versions, warm-ups, self-tests.
+//! What happens before the first job: keepers, languages, and a trial of those whose toolchains are new.
 //!
 //! Whatever was found out about a toolchain is kept with its identity, so that only the first start
 //! after an installation or an upgrade takes its time.
@@ -12,35 +12,32 @@ use std::sync::Arc;
 
 use codecanvas_sandbox::message::Armed;
 use codecanvas_sandbox::probe::{Protection, ProtectionState};
-use codecanvas_sandbox::{Access, BoxLayout, Identity, Mount, StepSpec};
+use codecanvas_sandbox::{Access, BoxLayout, Identity, Mount};
 use nix::sys::stat::{Mode, umask};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
-use super::assignment::{Assignment, environment, step_limits};
-use super::attempt::{self, Surroundings};
-use super::cache::hex;
-use super::job::{Control, Job, SourceFile};
-use super::language::command::Values;
+use super::attempt::Surroundings;
+use super::cache::{ArtefactCache, hex};
 use super::language::{Language, WARM_ROOT};
 use super::pool::Pool;
-use super::reporter::Reporter;
 use super::settings::ExecutorSettings;
 use super::slot::{Slot, SlotError};
 use super::toolchain::{self, Toolchain, Unavailable};
+use super::trial::Trial;
 use super::uids::{self, ClaimedUids};
 use super::{StartError, warm_up};
-use crate::domain::limits::RequestedLimits;
-use crate::domain::verdict::Verdict;
 
-/// Keepers of warm-ups have numbers of their own, far behind those of the slots.
-const FIRST_WARM_UP_SLOT: u32 = 512;
+/// Keepers of trials have numbers of their own, far behind those of the slots.
+const FIRST_TRIAL_SLOT: u32 = 512;
 
 /// What is known of toolchains from earlier starts.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Known(BTreeMap<String, KnownToolchain>);
+struct Known {
+    /// The boot of this host since which all of them were run; see [`boot`].
+    boot: String,
+    toolchains: BTreeMap<String, KnownToolchain>,
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct KnownToolchain {
@@ -60,7 +57,7 @@ impl Known {
 
     /// Whether this build of a toolchain was tried out, and what its warm-up made is still there.
     fn is_current(&self, settings: &ExecutorSettings, language: &Language, identity: &[u8; 32]) -> bool {
-        self.0.get(&language.name).is_some_and(|known| known.identity == hex(identity))
+        self.toolchains.get(&language.name).is_some_and(|known| known.identity == hex(identity))
             && (language.warm_up.is_none() || warm_up::directory(&settings.cache_dir, language).is_dir())
     }
 
@@ -69,6 +66,12 @@ impl Known {
         fs::write(&temporary, serde_json::to_vec_pretty(self)?)?;
         fs::rename(temporary, cache_dir.join(Self::FILE))
     }
+}
+
+/// Names the boot of this host; empty where the kernel does not tell. After a boot no file is in memory. The first to read one pays
+/// for it, with time and, as control groups count, with memory.
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// Locks the cache directory for trials until the file is dropped; `None` where that cannot be done: then two workers may do
@@ -203,14 +206,23 @@ pub fn extent(protection: &Protection) -> (String, f64) {
     (protection.name.clone(), extent)
 }
 
+/// What [`prepare`] found.
+pub struct Prepared {
+    pub offered: Vec<Toolchain>,
+    pub unavailable: Vec<Unavailable>,
+    /// Those of the offered ones whose files nobody may have read since the host booted; see [`read_again`].
+    pub unread: Vec<Toolchain>,
+}
+
 /// Finds the languages' toolchains and tries out those that are not known yet.
 pub async fn prepare(
     settings: &Arc<ExecutorSettings>,
     languages: Vec<Language>,
     pool: &Arc<Pool>,
     surroundings: &Arc<Surroundings>,
-) -> (Vec<Toolchain>, Vec<Unavailable>) {
+) -> Prepared {
     let mut offered = Vec::new();
+    let mut unread = Vec::new();
     let mut unavailable = Vec::new();
     let mut found = Vec::new();
     for language in languages {
@@ -228,22 +240,30 @@ pub async fn prepare(
         known = Known::read(&settings.cache_dir);
         lock
     };
+    let boot = boot();
+    if known.toolchains.is_empty() {
+        known.boot.clone_from(&boot);
+    }
     let mut trying: JoinSet<Result<Toolchain, Unavailable>> = JoinSet::new();
-    let mut warm_up_slot = FIRST_WARM_UP_SLOT;
+    let mut trial_slot = FIRST_TRIAL_SLOT;
     for (language, identity) in found {
-        match known.0.get(&language.name) {
+        match known.toolchains.get(&language.name) {
             Some(toolchain) if known.is_current(settings, &language, &identity) => {
                 let offer = toolchain::offer(&language, toolchain.version.clone());
-                offered.push(Toolchain { language, identity, offered: offer });
+                let toolchain = Toolchain { language, identity, offered: offer };
+                if known.boot != boot {
+                    unread.push(toolchain.clone());
+                }
+                offered.push(toolchain);
             }
             Some(_) | None => {
                 let trial = Trial {
                     settings: Arc::clone(settings),
                     pool: Arc::clone(pool),
                     surroundings: Arc::clone(surroundings),
-                    warm_up_slot,
+                    slot: trial_slot,
                 };
-                warm_up_slot += 1;
+                trial_slot += 1;
                 trying.spawn(async move { trial.run(language, identity).await });
             }
         }
@@ -256,7 +276,7 @@ pub async fn prepare(
                     version = toolchain.offered.version,
                     "language tried out"
                 );
-                known.0.insert(
+                known.toolchains.insert(
                     toolchain.language.name.clone(),
                     KnownToolchain { identity: hex(&toolchain.identity), version: toolchain.offered.version.clone() },
                 );
@@ -275,112 +295,36 @@ pub async fn prepare(
     }
     offered.sort_by(|a, b| a.language.name.cmp(&b.language.name));
     unavailable.sort_by(|a, b| a.name.cmp(&b.name));
-    (offered, unavailable)
+    Prepared { offered, unavailable, unread }
 }
 
-/// Trying a language out: its warm-up, its version, its template.
-struct Trial {
+/// Runs the templates of toolchains that were tried out before this host booted, one after the other, so that no user's program pays
+/// for reading them from the disk. Nobody waits for it, and a language that fails is offered all the same: users would see.
+pub async fn read_again(
     settings: Arc<ExecutorSettings>,
+    unread: Vec<Toolchain>,
     pool: Arc<Pool>,
     surroundings: Arc<Surroundings>,
-    warm_up_slot: u32,
-}
-
-impl Trial {
-    async fn run(self, language: Language, identity: [u8; 32]) -> Result<Toolchain, Unavailable> {
-        // Held for the whole trial: as many run at the same time as there are slots.
-        let Some(slot) = self.pool.take(None).await else {
-            return Err(Unavailable::new(&language, "the worker is stopping".to_owned()));
-        };
-        let tried = self.try_out(&slot, &language, identity).await;
-        self.pool.give(slot, None).await;
-        let version = tried.map_err(|reason| Unavailable::new(&language, reason))?;
-        let offered = toolchain::offer(&language, version);
-        Ok(Toolchain { language, identity, offered })
-    }
-
-    async fn try_out(&self, slot: &Slot, language: &Language, identity: [u8; 32]) -> Result<String, String> {
-        if let Some(warm_up) = &language.warm_up {
-            let layout = layout(&self.settings, std::slice::from_ref(language), self.warm_up_slot);
-            let (executable, cache_dir) = (&self.settings.keeper_executable, &self.settings.cache_dir);
-            warm_up::run(executable, layout, cache_dir, language, warm_up, &self.surroundings.shutdown)
-                .await
-                .map_err(|error| format!("the warm-up failed: {}", chain(&error)))?;
-        }
-        let version = self.version(slot, language).await?;
-        slot.reset().await.map_err(|error| chain(&error))?;
-        let offered = toolchain::offer(language, version.clone());
-        self.self_test(slot, &Toolchain { language: language.clone(), identity, offered }).await?;
-        Ok(version)
-    }
-
-    async fn version(&self, slot: &Slot, language: &Language) -> Result<String, String> {
-        let limits = language.compile.as_ref().map_or(language.run.default_limits, |compile| compile.limits);
-        let warm = language.warm_path();
-        let values = Values { main: "", sources: &[], arguments: &[], memory: limits.memory_bytes, warm: &warm };
-        let spec = StepSpec {
-            argv: language.version_command.clone(),
-            env: environment(language, &[], &values),
-            cwd: PathBuf::new(),
-            limits: step_limits(&limits),
-        };
-        let finished = warm_up::quiet(slot, spec, limits.output_bytes, &self.surroundings.shutdown)
-            .await
-            .map_err(|error| format!("the version cannot be asked for: {}", chain(&error)))?;
-        let answer = [&finished.stdout.bytes, &finished.stderr.bytes].map(|bytes| String::from_utf8_lossy(bytes));
-        answer
-            .iter()
-            .flat_map(|text| text.lines())
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .map(|line| format!("{}{line}", language.version_prefix))
-            .ok_or_else(|| "it does not answer for its version".to_owned())
-    }
-
-    async fn self_test(&self, slot: &Slot, toolchain: &Toolchain) -> Result<(), String> {
-        let language = &toolchain.language;
-        let job = Job {
-            language: language.name.clone(),
-            files: vec![SourceFile {
-                path: language.source_file.clone(),
-                bytes: language.template.as_bytes().to_vec(),
-            }],
-            main_path: language.source_file.clone(),
-            stdin: Vec::new(),
-            arguments: Vec::new(),
-            limits: RequestedLimits::default(),
-            is_interactive: false,
-        };
-        let (events, mut unread) = mpsc::channel(64);
-        let (_input, nothing) = mpsc::channel(1);
-        let mut control = Control { cancel: CancellationToken::new(), input: nothing };
-        let mut reporter = Reporter::new(events);
-        let execution = {
-            let assignment = Assignment { toolchain, job, idle_limit: self.settings.idle_limit };
-            let running = attempt::run(slot, assignment, None, &mut reporter, &mut control, &self.surroundings);
-            tokio::pin!(running);
-            loop {
-                tokio::select! {
-                    execution = &mut running => break execution,
-                    Some(_) = unread.recv() => {}
-                }
+) -> io::Result<()> {
+    // One that keeps nothing: what it knows, no compiler would be run for.
+    let cache = Arc::new(ArtefactCache::open(&settings.cache_dir.join("nothing"), 0)?);
+    let surroundings =
+        Arc::new(Surroundings { cache, tasks: surroundings.tasks.clone(), shutdown: surroundings.shutdown.clone() });
+    let trial = Trial { settings: Arc::clone(&settings), pool, surroundings, slot: FIRST_TRIAL_SLOT };
+    for toolchain in unread {
+        match trial.run_again(&toolchain).await {
+            Ok(()) => tracing::debug!(language = toolchain.language.name, "toolchain read since the boot"),
+            Err(failed) if trial.surroundings.shutdown.is_cancelled() => {
+                tracing::debug!(reason = failed.reason, "toolchains are read at the next start");
+                return Ok(());
             }
-        };
-        let Some(last) = execution.steps.last() else {
-            return Err("the template was not run".to_owned());
-        };
-        if execution.verdict != Verdict::Ok {
-            let reason = last.reason.as_deref().unwrap_or_default();
-            let output = [&last.stdout.bytes, &last.stderr.bytes].map(|bytes| String::from_utf8_lossy(bytes));
-            let output = output.concat();
-            return Err(format!("the template ended with {:?}: {reason}: {}", execution.verdict, output.trim()));
+            Err(failed) => tracing::warn!(language = failed.name, reason = failed.reason, "a template failed"),
         }
-        if last.stdout.bytes != language.template_output.as_bytes() {
-            let output = String::from_utf8_lossy(&last.stdout.bytes);
-            return Err(format!("the template printed {output:?}"));
-        }
-        Ok(())
     }
+    let _lock = lock(settings.cache_dir.clone()).await;
+    let mut known = Known::read(&settings.cache_dir);
+    known.boot = boot();
+    known.write(&settings.cache_dir)
 }
 
 /// An error with its causes in one line.

@@ -115,6 +115,7 @@ pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result
     let end = CancellationToken::new();
     bound_transactions(&pool, settings.lease);
     let executor = Executor::start(settings.executor, end.clone()).await?;
+    executor.read_toolchains();
     let id = WorkerId::new();
     let leases = Arc::new(Leases::default());
     let (recorder, entries) = Recorder::new();

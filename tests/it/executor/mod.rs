@@ -6,5 +6,6 @@ mod cache;
 mod dialogue;
 mod languages;
 mod output;
+mod page_cache;
 mod support;
 mod verdicts;
