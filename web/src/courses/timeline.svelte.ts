@@ -3,7 +3,8 @@ import { query } from '../api/client'
 import { follow } from '../api/follow.svelte'
 import {
   CourseHistoryDocument,
-  CourseNewsDocument,
+  StudentNewsDocument,
+  type StudentNewsSubscription,
   type SubmissionRowFragment,
 } from '../api/generated'
 import { pick } from '../api/loaded.svelte'
@@ -14,6 +15,8 @@ export interface Point {
   row: SubmissionRowFragment
   changedLines: number
 }
+
+type News = StudentNewsSubscription['courseActivity']['submission']
 
 const pageSize = 100
 
@@ -40,7 +43,7 @@ export class Timeline {
   /** Hears of what comes in until the returned function is called. It is announced, and moves nothing. */
   follow(): () => void {
     let after: string | null = null
-    return follow(CourseNewsDocument, {
+    return follow(StudentNewsDocument, {
       variables: () => ({ courseId: this.#courseId, after }),
       next: ({ courseActivity: { cursor, submission } }) => {
         after = cursor
@@ -58,12 +61,14 @@ export class Timeline {
     await this.load()
   }
 
-  #take(row: SubmissionRowFragment): void {
-    if (this.#rows.some(({ id }) => id === row.id)) {
-      this.#rows = this.#rows.map((known) => (known.id === row.id ? row : known))
+  #take({ id, attempt }: News): void {
+    if (this.#rows.some((row) => row.id === id)) {
+      this.#rows = this.#rows.map((row) =>
+        row.id === id ? { ...row, attempt: { ...row.attempt, ...attempt } } : row,
+      )
       this.#show()
     } else {
-      this.#new.add(row.id)
+      this.#new.add(id)
       this.news = this.#new.size
     }
   }
