@@ -67,15 +67,15 @@ impl<'a> Load<'a> {
     async fn turn(&mut self, client: &Client, server: &Server, programs: &[Program], counts: bool) -> Result<()> {
         let jobs = std::thread::available_parallelism()?.get();
         let directory = tempfile::tempdir()?;
-        let mut commands = String::new();
+        let mut commands = Vec::new();
         for (number, program) in programs.iter().enumerate() {
             let file = LANGUAGES.iter().find(|language| language.name == program.language).context("no language")?.file;
             let own = directory.path().join(number.to_string());
             tokio::fs::create_dir(&own).await?;
             tokio::fs::write(own.join(file), &program.source).await?;
-            commands.push_str(&format!("cd {number} && {}\0", program.shell));
+            commands.push(format!("cd {number} && {}\0", program.shell));
         }
-        tokio::fs::write(directory.path().join("commands"), commands).await?;
+        tokio::fs::write(directory.path().join("commands"), commands.concat()).await?;
         let first = programs.first().context("no programs")?;
         let loop_of_jobs = if programs.iter().all(|program| program.source == first.source) {
             // Nothing but the program itself is started.

@@ -34,10 +34,8 @@ pub struct Trial {
 impl Trial {
     /// Tries a language out.
     pub async fn run(self, language: Language, identity: [u8; 32]) -> Result<Toolchain, Unavailable> {
-        let version = self
-            .in_turn(self.try_out(&language, identity))
-            .await
-            .map_err(|reason| Unavailable::new(&language, reason))?;
+        let trial = Box::pin(self.try_out(&language, identity));
+        let version = self.in_turn(trial).await.map_err(|reason| Unavailable::new(&language, reason))?;
         let offered = toolchain::offer(&language, version);
         Ok(Toolchain { language, identity, offered })
     }
@@ -45,7 +43,7 @@ impl Trial {
     /// Runs the template of a language that was tried out before.
     pub async fn run_again(&self, toolchain: &Toolchain) -> Result<(), Unavailable> {
         let test = async { self.self_test(&self.keeper(&toolchain.language).await?, toolchain).await };
-        self.in_turn(test).await.map_err(|reason| Unavailable::new(&toolchain.language, reason))
+        self.in_turn(Box::pin(test)).await.map_err(|reason| Unavailable::new(&toolchain.language, reason))
     }
 
     /// Does something while a slot is held: as many trials run at the same time as there are slots.
