@@ -31,7 +31,7 @@ const MAX_EVENTS: i64 = 1000;
 /// An attempt that the viewer may see.
 pub async fn get(services: &Services, viewer: &Viewer, id: AttemptId) -> Result<Attempt, Error> {
     let mut conn = services.connection().await?;
-    store::attempts::list_by_ids(&mut conn, viewer, &[id]).await?.pop().ok_or(Error::NotFound("attempt"))
+    store::attempts::find(&mut conn, viewer, id).await?.ok_or(Error::NotFound("attempt"))
 }
 
 /// Attempts by id; those that the viewer may not see are missing.

@@ -32,7 +32,7 @@ pub(super) async fn read(
     }
     let mut log = match store::log::find(conn, attempt).await? {
         Some(log) => log,
-        None => match store::attempts::list_by_ids(conn, viewer, &[attempt.id()]).await?.pop() {
+        None => match store::attempts::find(conn, viewer, attempt.id()).await? {
             Some(row) if row.state.is_final() => {
                 // It may have finished between the two statements: then it is packed by now.
                 match store::log::find(conn, attempt).await? {

@@ -93,10 +93,14 @@ impl Entries {
         }
     }
 
-    /// The next one if it comes by then. What is there comes also when it is late; when the recorder is closed
-    /// there is no waiting.
+    /// The next one if it comes by then; when the recorder is closed there is no waiting.
     pub(super) async fn next_by(&mut self, deadline: Instant) -> Option<Entry> {
         tokio::time::timeout_at(deadline, self.next()).await.ok().flatten()
+    }
+
+    /// Whether nobody hands in any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
     }
 
     /// The next one if it is there.

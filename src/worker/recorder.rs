@@ -37,6 +37,8 @@ struct Pending {
     /// The latest of each kind.
     steps: Vec<Step>,
     end: Option<(End, DateTime<Utc>)>,
+    /// When the first of it has to be stored at the latest.
+    due: Instant,
     done: Option<oneshot::Sender<()>>,
     /// Given back when this is stored.
     room: Vec<OwnedSemaphorePermit>,
@@ -44,13 +46,13 @@ struct Pending {
 
 impl Pending {
     fn new(entry: &Entry) -> Self {
-        let first_sequence = match &entry.body {
-            EntryBody::Event { event, .. } => event.sequence,
-            EntryBody::End { sequence, .. } => *sequence,
+        let (first_sequence, due) = match &entry.body {
+            EntryBody::Event { event, due, .. } => (event.sequence, *due),
+            EntryBody::End { sequence, .. } => (*sequence, Instant::now()),
         };
         let batch =
             Batch { attempt_id: entry.attempt_id, lease_id: entry.lease_id, first_sequence, events: Vec::new() };
-        Self { batch, states: Vec::new(), steps: Vec::new(), end: None, done: None, room: Vec::new() }
+        Self { batch, states: Vec::new(), steps: Vec::new(), end: None, due, done: None, room: Vec::new() }
     }
 
     /// Whether the attempt has its verdict by this.
@@ -60,7 +62,8 @@ impl Pending {
 
     fn add(&mut self, body: EntryBody) {
         match body {
-            EntryBody::Event { event, step, room, .. } => {
+            EntryBody::Event { event, step, due, room } => {
+                self.due = self.due.min(due);
                 if let EventBody::StateChanged(state) = event.body {
                     self.states.push(state);
                 }
@@ -85,46 +88,59 @@ pub(super) struct Recording {
     connection: Kept,
     leases: Arc<Leases>,
     entries: Entries,
+    /// What is not due yet, of each attempt all that it has handed in.
+    waiting: Vec<Pending>,
 }
 
 impl Recording {
     /// The work on these entries.
     pub(super) const fn new(pool: PgPool, leases: Arc<Leases>, entries: Entries) -> Self {
-        Self { connection: Kept::new(pool), leases, entries }
+        Self { connection: Kept::new(pool), leases, entries, waiting: Vec::new() }
     }
 
     /// Stores what is handed in until the recorder is closed and nothing is left.
     pub(super) async fn run(mut self) {
         let mut not_before = Instant::now();
-        while let Some(first) = self.entries.next().await {
-            let pending = self.collect(first, not_before).await;
+        while let Some(pending) = self.collect(not_before).await {
             not_before = Instant::now() + INTERVAL;
             self.store(pending).await;
         }
     }
 
-    /// Takes what has come, and waits for more until some of it is due, which it is at once where an attempt ends.
-    async fn collect(&mut self, first: Entry, not_before: Instant) -> Vec<Pending> {
-        let mut all: Vec<Pending> = Vec::new();
-        let mut next = Some(first);
-        let (mut due, mut ends) = (None, false);
-        while let Some(entry) = next {
-            match &entry.body {
-                EntryBody::Event { due: own, .. } => due = Some(due.map_or(*own, |due: Instant| due.min(*own))),
-                EntryBody::End { .. } => ends = true,
+    /// Waits until an attempt has ended or something else is due, and takes that. What can wait for the end of its
+    /// own attempt does not go with the end of another one: it would cost more there. `None` when the recorder is
+    /// closed and nothing is left.
+    async fn collect(&mut self, not_before: Instant) -> Option<Vec<Pending>> {
+        loop {
+            while let Some(entry) = self.entries.next_now() {
+                self.add(entry);
             }
-            let known = all.iter().position(|pending| pending.batch.lease_id == entry.lease_id);
-            let index = known.unwrap_or_else(|| {
-                all.push(Pending::new(&entry));
-                all.len() - 1
-            });
-            all[index].add(entry.body);
-            next = match due {
-                Some(due) if !ends => self.entries.next_by(due.max(not_before)).await,
-                Some(_) | None => self.entries.next_now(),
+            let now = Instant::now();
+            let is_closed = self.entries.is_closed();
+            let is_due =
+                |pending: &mut Pending| is_closed || pending.end.is_some() || pending.due.max(not_before) <= now;
+            let due: Vec<_> = self.waiting.extract_if(.., is_due).collect();
+            if !due.is_empty() {
+                return Some(due);
+            }
+            let next = match self.waiting.iter().map(|pending| pending.due.max(not_before)).min() {
+                Some(deadline) => self.entries.next_by(deadline).await,
+                None if is_closed => return None,
+                None => self.entries.next().await,
             };
+            if let Some(entry) = next {
+                self.add(entry);
+            }
         }
-        all
+    }
+
+    fn add(&mut self, entry: Entry) {
+        let known = self.waiting.iter().position(|pending| pending.batch.lease_id == entry.lease_id);
+        let index = known.unwrap_or_else(|| {
+            self.waiting.push(Pending::new(&entry));
+            self.waiting.len() - 1
+        });
+        self.waiting[index].add(entry.body);
     }
 
     /// Stores what attempts have handed in, however long it takes.
@@ -259,8 +275,7 @@ mod tests {
     }
 
     async fn collect(recording: &mut Recording) -> Vec<Pending> {
-        let first = recording.entries.next().await.unwrap();
-        recording.collect(first, Instant::now()).await
+        recording.collect(Instant::now()).await.unwrap()
     }
 
     #[tokio::test]
@@ -282,17 +297,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_for_company_goes_with_what_cannot_wait() {
+    async fn what_can_wait_goes_with_what_cannot_of_the_same_attempt_alone() {
         let (recorder, mut recording) = recording();
         let (mut first, mut second) = (journal(&recorder), journal(&recorder));
         first.write(Utc::now(), output(), None).await;
         assert_eq!(collect(&mut recording).await.len(), 1);
         second.write(Utc::now(), EventBody::StateChanged(AttemptState::Running), None).await;
+        first.write(Utc::now(), EventBody::StepFinished(StepKind::Compile), None).await;
         first.write(Utc::now(), output(), None).await;
         let pending = collect(&mut recording).await;
-        let sequences: Vec<_> = pending.iter().map(|pending| pending.batch.first_sequence).collect();
-        assert_eq!(sequences, [1, 2]);
+        assert_eq!((pending.len(), pending[0].batch.events.len()), (1, 2));
+        // When nothing more comes all of it goes.
         recorder.close();
-        assert!(recording.entries.next().await.is_none());
+        assert_eq!(collect(&mut recording).await[0].states, [AttemptState::Running]);
+        assert!(recording.collect(Instant::now()).await.is_none());
     }
 }
