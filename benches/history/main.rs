@@ -80,6 +80,8 @@ async fn measure(services: &Services, pool: &PgPool) -> Result<()> {
         ("a user's own", viewer(pool, 3).await?, SubmissionScope::User(user(pool, 3).await?)),
         ("a usual user's own", viewer(pool, 90).await?, SubmissionScope::User(user(pool, 90).await?)),
         ("a student's, for the teacher", teacher.clone(), SubmissionScope::User(user(pool, 3).await?)),
+        // Who teaches nobody.
+        ("a student's, for another one", viewer(pool, 90).await?, SubmissionScope::User(user(pool, 3).await?)),
         ("the largest course's", teacher.clone(), SubmissionScope::Course(large)),
         ("a usual course's", teacher.clone(), SubmissionScope::Course(usual)),
         ("a student's in a course", teacher.clone(), SubmissionScope::Member(large, user(pool, 3).await?)),
@@ -113,6 +115,12 @@ async fn measure(services: &Services, pool: &PgPool) -> Result<()> {
         let month = Some(Utc::now() - TimeDelta::days(30));
         row(&format!("a month's statistics of the {name} course"), async || {
             statistics::course_statistics(services, &teacher, course, month, None).await.map(drop)
+        })
+        .await?;
+        // As old as the course; those of the seed are older than its row says.
+        let always = Some(Utc::now() - TimeDelta::days(1200));
+        row(&format!("all statistics of the {name} course"), async || {
+            statistics::course_statistics(services, &teacher, course, always, None).await.map(drop)
         })
         .await?;
     }
