@@ -165,7 +165,8 @@ pub(super) fn get_keyed(file: &File, key: &str) -> io::Result<u64> {
     Ok(keyed(&get(file)?, key))
 }
 
-fn keyed(text: &str, key: &str) -> u64 {
+/// The same in what was read of such a file.
+pub(super) fn keyed(text: &str, key: &str) -> u64 {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok()).unwrap_or(0)
 }
 

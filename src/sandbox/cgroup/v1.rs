@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::fcntl::Flock;
 
-use super::dir::{Dir, get_keyed, get_number, put};
+use super::dir::{Dir, get, get_keyed, get_number, keyed, put};
 use super::{Abilities, Usage};
 use crate::layout::CgroupSettings;
 use crate::spec::StepLimits;
@@ -20,6 +20,9 @@ const OWN_PROCESSES: u32 = 2;
 const UNLIMITED: &str = "-1";
 /// The period of the processor quota.
 const CPU_PERIOD_US: u64 = 100_000;
+
+/// Fewer bytes of files than this do not matter for a peak.
+const WORTH_A_LOOK_BYTES: u64 = 256 * 1024;
 
 /// The groups of one slot.
 pub(crate) struct Groups {
@@ -38,6 +41,7 @@ struct Memory {
     /// Memory and swap together; only where the kernel accounts swap.
     with_swap: Option<File>,
     peak: File,
+    stat: Option<File>,
     oom_control: File,
     limited_to: Option<u64>,
 }
@@ -53,6 +57,17 @@ struct Before {
     cpu_ns: u64,
     oom_kills: u64,
     refused_forks: u64,
+    /// Pages of files that earlier steps were the first to read. They stay with the group, and are not this step's.
+    file_bytes: u64,
+}
+
+impl Memory {
+    /// What of files is held in memory for the group; files in memory alone, such as those of tmpfs, are not counted.
+    fn file_bytes(&self) -> io::Result<u64> {
+        let Some(stat) = &self.stat else { return Ok(0) };
+        let text = get(stat)?;
+        Ok(["active_file", "inactive_file"].iter().map(|key| keyed(&text, key)).sum())
+    }
 }
 
 impl Groups {
@@ -101,7 +116,8 @@ impl Groups {
                     // Not every kernel allows it; the limit of memory and swap together holds anyway.
                     let _ = dir.write("memory.swappiness", "0");
                     let with_swap = dir.file("memory.memsw.limit_in_bytes")?;
-                    self.memory = Some(Memory { limit, with_swap, peak, oom_control, limited_to: None });
+                    let stat = dir.file("memory.stat")?;
+                    self.memory = Some(Memory { limit, with_swap, peak, stat, oom_control, limited_to: None });
                 }
             }
             "pids" => {
@@ -155,6 +171,7 @@ impl Groups {
                 memory.limited_to = Some(limits.memory_bytes);
             }
             put(&memory.peak, "0")?;
+            self.before.file_bytes = memory.file_bytes()?;
             self.before.oom_kills = get_keyed(&memory.oom_control, "oom_kill")?;
         }
         if let Some(pids) = &self.pids {
@@ -177,7 +194,12 @@ impl Groups {
     pub(super) fn usage(&self) -> io::Result<Usage> {
         let mut usage = Usage { cpu_time: self.cpu_time()?, ..Usage::default() };
         if let Some(memory) = &self.memory {
-            usage.peak_memory_bytes = Some(get_number(&memory.peak)?);
+            // What the kernel dropped of those files to make room was used by the step.
+            let foreign = match self.before.file_bytes {
+                ..WORTH_A_LOOK_BYTES => 0,
+                before => memory.file_bytes()?.min(before),
+            };
+            usage.peak_memory_bytes = Some(get_number(&memory.peak)?.saturating_sub(foreign));
             usage.oom_kills = get_keyed(&memory.oom_control, "oom_kill")?.saturating_sub(self.before.oom_kills);
         }
         if let Some(pids) = &self.pids {

@@ -42,7 +42,7 @@ tools = ["sh"]
 mounts = ["{mounted}"]
 source_file = "main.big"
 editor_mode = "shell"
-template = "#!/bin/sh\nwc -c < {mounted}/file\n"
+template = "#!/bin/sh\ncat {mounted}/file | wc -c\n"
 template_output = "{FILE_BYTES}\n"
 version = {{ command = ["sh", "-c", "echo 1"] }}
 run = {{ command = ["./{{main}}"] }}
@@ -113,8 +113,20 @@ async fn after_a_boot_the_worker_reads_toolchains_before_programs_do() {
     while known(&toolchain.settings)["boot"] != boot {
         peak_of(&executor, "#!/bin/sh\n").await;
     }
-    let reads_all = format!("#!/bin/sh\nwc -c < {}\n", toolchain.file().display());
+    let reads_all = format!("#!/bin/sh\ncat {} | wc -c\n", toolchain.file().display());
     assert!(peak_of(&executor, &reads_all).await < LITTLE);
+    shutdown.cancel();
+    executor.closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_was_the_first_to_read_is_not_charged_to_the_next() {
+    let toolchain = Toolchain::new();
+    let (executor, shutdown) = toolchain.start().await;
+    toolchain.forget();
+    let reads_all = format!("#!/bin/sh\ncat {} | wc -c\n", toolchain.file().display());
+    peak_of(&executor, &reads_all).await;
+    assert!(peak_of(&executor, "#!/bin/sh\n").await < LITTLE);
     shutdown.cancel();
     executor.closed().await;
 }
