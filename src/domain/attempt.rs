@@ -68,16 +68,38 @@ pub struct Step {
 /// A stored stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {
-    /// What is kept of it.
+    /// What is kept of it, or the beginning and the end of that, put together.
     pub bytes: Vec<u8>,
+    /// How much of what is kept was left out between them; see [`OutputExtent`].
+    pub left_out: u64,
     /// All that was written.
     pub total: Bytes,
+}
+
+/// How much of a stored stream is read. Outputs can be long, and lists show a line of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OutputExtent {
+    /// So many characters from its beginning and from its end can be told.
+    Ends(u16),
+    /// All that is kept.
+    Whole,
+}
+
+impl OutputExtent {
+    /// How many bytes of either end are read at most.
+    pub fn end_bytes(self) -> i32 {
+        match self {
+            Self::Ends(characters) => i32::from(characters) * i32::try_from(LONGEST_CHARACTER).unwrap_or(i32::MAX),
+            // Twice as much is a number still.
+            Self::Whole => i32::MAX / 2,
+        }
+    }
 }
 
 impl Output {
     /// Whether more was written than is kept.
     pub fn is_truncated(&self) -> bool {
-        self.total.0 > self.bytes.len() as u64
+        self.total.0 > self.bytes.len() as u64 + self.left_out
     }
 
     /// What is kept of it as text; U+FFFD stands for what is not UTF-8.
@@ -168,7 +190,7 @@ mod tests {
     use super::*;
 
     fn output(bytes: &[u8]) -> Output {
-        Output { bytes: bytes.to_vec(), total: Bytes(bytes.len() as u64) }
+        Output { bytes: bytes.to_vec(), left_out: 0, total: Bytes(bytes.len() as u64) }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::submissions::role_in;
 use super::{Error, Services};
 use crate::auth::{Viewer, policy};
-use crate::domain::attempt::{Attempt, Step};
+use crate::domain::attempt::{Attempt, OutputExtent, Step};
 use crate::domain::event::{Event, EventCursor};
 use crate::domain::ids::{AttemptId, SubmissionId};
 use crate::domain::verdict::Verdict;
@@ -57,14 +57,15 @@ pub async fn by_submissions(
     Ok(attempts)
 }
 
-/// Steps by attempt, in the order they run.
+/// Steps by attempt, in the order they run, with so much of their output.
 pub async fn steps_by_attempts(
     services: &Services,
     viewer: &Viewer,
     ids: &[AttemptId],
+    extent: OutputExtent,
 ) -> Result<HashMap<AttemptId, Vec<Step>>, Error> {
     let mut steps: HashMap<AttemptId, Vec<Step>> = HashMap::new();
-    for step in store::steps::list_by_attempts(&mut *services.connection().await?, viewer, ids).await? {
+    for step in store::steps::list_by_attempts(&mut *services.connection().await?, viewer, ids, extent).await? {
         steps.entry(step.attempt_id).or_default().push(step);
     }
     Ok(steps)

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::auth::Viewer;
-use crate::domain::attempt::{Attempt, Step};
+use crate::domain::attempt::{Attempt, OutputExtent, Step};
 use crate::domain::event::{Event, EventBody, EventCursor};
 use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
 use crate::store;
@@ -37,7 +37,10 @@ pub(super) async fn read(
                 // It may have finished between the two statements: then it is packed by now.
                 match store::log::find(conn, attempt).await? {
                     Some(log) => log,
-                    None => synthesise(&row, &store::steps::list_by_attempts(conn, viewer, &[row.id]).await?),
+                    None => synthesise(
+                        &row,
+                        &store::steps::list_by_attempts(conn, viewer, &[row.id], OutputExtent::Whole).await?,
+                    ),
                 }
             }
             Some(_) | None => return Ok(Read::Part(Vec::new())),
@@ -134,7 +137,7 @@ mod tests {
             peak_memory: None,
             reason: None,
             is_cached: false,
-            stdout: Output { bytes: b"hello".to_vec(), total: Bytes(5) },
+            stdout: Output { bytes: b"hello".to_vec(), left_out: 0, total: Bytes(5) },
             stderr: Output::default(),
         };
         let log = synthesise(&attempt, &[step]);

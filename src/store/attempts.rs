@@ -273,7 +273,7 @@ fn output_so_far(log: &[Event], wanted: StepKind) -> (Output, Output) {
             }
         }
     }
-    let output = |bytes: Vec<u8>| Output { total: Bytes(bytes.len() as u64), bytes };
+    let output = |bytes: Vec<u8>| Output { left_out: 0, total: Bytes(bytes.len() as u64), bytes };
     (output(stdout), output(stderr))
 }
 

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use crate::auth::Viewer;
-use crate::domain::attempt::{Output, Step};
+use crate::domain::attempt::{Output, OutputExtent, Step};
 use crate::domain::ids::AttemptId;
 use crate::domain::limits::Limits;
 use crate::domain::units::Bytes;
@@ -73,13 +73,20 @@ struct Row {
     reason: Option<String>,
     is_cached: bool,
     stdout: Vec<u8>,
+    stdout_stored_bytes: i32,
     stdout_total_bytes: i64,
     stderr: Vec<u8>,
+    stderr_stored_bytes: i32,
     stderr_total_bytes: i64,
 }
 
 impl From<Row> for Step {
     fn from(row: Row) -> Self {
+        let output = |bytes: Vec<u8>, stored: i32, total| Output {
+            left_out: (i64::from(stored).cast_unsigned()).saturating_sub(bytes.len() as u64),
+            total: Bytes::from_i64(total),
+            bytes,
+        };
         Self {
             attempt_id: row.attempt_id,
             kind: row.kind,
@@ -92,17 +99,19 @@ impl From<Row> for Step {
             peak_memory: row.peak_memory_bytes.map(Bytes::from_i64),
             reason: row.reason,
             is_cached: row.is_cached,
-            stdout: Output { bytes: row.stdout, total: Bytes::from_i64(row.stdout_total_bytes) },
-            stderr: Output { bytes: row.stderr, total: Bytes::from_i64(row.stderr_total_bytes) },
+            stdout: output(row.stdout, row.stdout_stored_bytes, row.stdout_total_bytes),
+            stderr: output(row.stderr, row.stderr_stored_bytes, row.stderr_total_bytes),
         }
     }
 }
 
-/// The steps of those of the attempts that the viewer may see, per attempt in the order they run.
+/// The steps of those of the attempts that the viewer may see, per attempt in the order they run, with so much of their
+/// output.
 pub async fn list_by_attempts(
     conn: &mut PgConnection,
     viewer: &Viewer,
     attempts: &[AttemptId],
+    extent: OutputExtent,
 ) -> sqlx::Result<Vec<Step>> {
     let ids: Vec<_> = attempts.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query_as!(
@@ -110,8 +119,17 @@ pub async fn list_by_attempts(
         r#"SELECT
              t.attempt_id AS "attempt_id: AttemptId", t.kind AS "kind: StepKind", t.limits AS "limits: Json<Limits>",
              t.verdict AS "verdict: Verdict", t.exit_code, t.signal, t.cpu_time_ms, t.wall_time_ms,
-             t.peak_memory_bytes, t.reason, t.is_cached, t.stdout, t.stdout_total_bytes, t.stderr,
-             t.stderr_total_bytes
+             t.peak_memory_bytes, t.reason, t.is_cached,
+             octet_length(t.stdout) AS "stdout_stored_bytes!", t.stdout_total_bytes,
+             octet_length(t.stderr) AS "stderr_stored_bytes!", t.stderr_total_bytes,
+             CASE
+                 WHEN octet_length(t.stdout) <= 2 * $3 THEN t.stdout
+                 ELSE substring(t.stdout FOR $3) || substring(t.stdout FROM octet_length(t.stdout) - $3 + 1)
+             END AS "stdout!",
+             CASE
+                 WHEN octet_length(t.stderr) <= 2 * $3 THEN t.stderr
+                 ELSE substring(t.stderr FOR $3) || substring(t.stderr FROM octet_length(t.stderr) - $3 + 1)
+             END AS "stderr!"
          FROM steps t
          JOIN attempts a ON a.id = t.attempt_id
          JOIN submissions s ON s.id = a.submission_id
@@ -122,6 +140,7 @@ pub async fn list_by_attempts(
          ORDER BY t.attempt_id, t.kind"#,
         &ids,
         viewer.user_id.as_uuid(),
+        extent.end_bytes(),
     )
     .fetch_all(conn)
     .await?;

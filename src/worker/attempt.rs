@@ -175,7 +175,7 @@ async fn record(journal: &mut Journal, attempt: AttemptId, event: ExecutionEvent
 }
 
 fn finished(attempt_id: AttemptId, result: StepResult) -> Step {
-    let output = |stored: StoredOutput| Output { bytes: stored.bytes, total: Bytes(stored.total_bytes) };
+    let output = |stored: StoredOutput| Output { bytes: stored.bytes, left_out: 0, total: Bytes(stored.total_bytes) };
     Step {
         attempt_id,
         kind: result.kind,

@@ -92,9 +92,24 @@ async fn an_output_is_asked_for_by_its_ends() {
     let answer = ada.ask(SUBMIT, json!({ "input": input })).await;
     let id = &answer["submitCode"]["attempt"]["id"];
     let ends =
-        "query($id: ID!) { attempt(id: $id) { steps { stdout { first: text(first: 2) last: text(last: 5) } } } }";
-    let found = ada.ask(ends, json!({ "id": id })).await;
-    assert_eq!(found["attempt"]["steps"][0]["stdout"], json!({ "first": "αβ", "last": "1000\n" }));
+        "query($id: ID!, $last: Int) { attempt(id: $id) { steps { stdout { ...Ends totalBytes isTruncated } } } }
+        fragment Ends on Output { first: text(first: 2) last: text(last: $last) }";
+    let found = ada.ask(ends, json!({ "id": id, "last": 5 })).await;
+    assert_eq!(
+        found["attempt"]["steps"][0]["stdout"],
+        json!({ "first": "αβ", "last": "1000\n", "totalBytes": 3900, "isTruncated": false })
+    );
+    // Whoever asks for all of one gets all.
+    let found = ada.ask(ends, json!({ "id": id, "last": null })).await;
+    assert_eq!(found["attempt"]["steps"][0]["stdout"]["last"].as_str().unwrap().len(), 3900);
+    let both = "query($id: ID!) { attempt(id: $id) {
+        steps { stdout { text(first: 1) } }
+        events { ... on StepFinished { step { stdout { text bytes } } } }
+    } }";
+    let found = ada.ask(both, json!({ "id": id })).await;
+    assert_eq!(found["attempt"]["steps"][0]["stdout"]["text"], "α");
+    let finished = found["attempt"]["events"].as_array().unwrap().iter().find(|event| event["step"].is_object());
+    assert_eq!(finished.unwrap()["step"]["stdout"]["text"].as_str().unwrap().len(), 3900);
     for (wrong, path) in [("first: -1", "first"), ("last: -1", "last"), ("first: 1, last: 1", "last")] {
         let query = format!("query($id: ID!) {{ attempt(id: $id) {{ steps {{ stdout {{ text({wrong}) }} }} }} }}");
         let refused = ada.refused(&query, json!({ "id": id })).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use codecanvas::domain::attempt::Activity;
+use codecanvas::domain::attempt::OutputExtent;
 use codecanvas::domain::course::CourseRole;
 use codecanvas::domain::event::{EventBody, EventCursor};
 use codecanvas::domain::verdict::{AttemptState, Verdict};
@@ -85,7 +86,7 @@ async fn output_of_any_kind_arrives_exactly() {
         whole.extend_from_slice(bytes);
     }
     assert_eq!(whole, b"a\0b\xff\xe2\x82\xac!");
-    let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id]).await.unwrap();
+    let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id], OutputExtent::Whole).await.unwrap();
     assert_eq!(steps[&attempt.id][0].stdout.bytes, whole);
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use codecanvas::domain::attempt::OutputExtent;
 use codecanvas::domain::event::{Event, EventBody};
 use codecanvas::domain::ids::{AttemptId, WorkerId};
 use codecanvas::domain::verdict::{AttemptState, StepKind, Verdict};
@@ -85,7 +86,7 @@ async fn a_worker_that_is_killed_loses_no_attempt_and_leaves_no_process() {
     assert_eq!(stdout(&log), SLOWLY);
     assert_eq!(count(&log, &EventBody::StateChanged(AttemptState::Queued)), 2, "it went back to the queue once");
     assert_eq!(shop.events(&ada, attempt.id, None).await, log);
-    let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id]).await.unwrap();
+    let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id], OutputExtent::Whole).await.unwrap();
     assert_eq!(steps[&attempt.id][0].stdout.bytes, SLOWLY.as_bytes());
     assert_eq!(verdicts(&shop, attempt.id).await, 1);
     worker.drain().await;
@@ -188,7 +189,7 @@ async fn cancelling_an_attempt_whose_worker_is_lost_ends_it() {
     assert_whole(&log);
     assert_eq!(count(&log, &EventBody::StepFinished(StepKind::Run)), 1);
     assert_eq!(shop.finished(&ada, attempt.id).await.verdict, Some(Verdict::Cancelled));
-    let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id]).await.unwrap();
+    let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id], OutputExtent::Whole).await.unwrap();
     let step = &steps[&attempt.id][0];
     assert_eq!((step.verdict, step.stdout.bytes.as_slice()), (Some(Verdict::Cancelled), &b"begun\n"[..]));
     worker.drain().await;

@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use codecanvas::domain::attempt::OutputExtent;
 use codecanvas::domain::verdict::{StepKind, Verdict};
 use codecanvas::service::attempts;
 use codecanvas::service::input::NewSubmissionInput;
@@ -79,7 +80,8 @@ async fn a_full_disk_below_the_cache_costs_speed_and_nothing_else() {
         let log = shop.events(&ada, attempt.id, None).await;
         assert_whole(&log);
         assert_eq!(shop.finished(&ada, attempt.id).await.verdict, Some(Verdict::Ok));
-        let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id]).await.unwrap();
+        let steps =
+            attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id], OutputExtent::Whole).await.unwrap();
         let compile = steps[&attempt.id].iter().find(|step| step.kind == StepKind::Compile).unwrap();
         (stdout(&log), compile.is_cached)
     };

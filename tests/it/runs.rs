@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use codecanvas::domain::attempt::OutputExtent;
 use codecanvas::domain::course::CourseRole;
 use codecanvas::domain::event::{EventBody, EventCursor};
 use codecanvas::domain::limits::RequestedLimits;
@@ -35,7 +36,7 @@ async fn a_program_runs_and_everything_about_it_is_kept() {
     assert_eq!((attempt.state, attempt.verdict), (AttemptState::Finished, Some(Verdict::RuntimeError)));
     assert!(attempt.language_version.unwrap().contains("bash"));
     assert!(attempt.queued_at <= attempt.started_at.unwrap() && attempt.started_at <= attempt.finished_at);
-    let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id]).await.unwrap();
+    let steps = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id], OutputExtent::Whole).await.unwrap();
     let [step] = &steps[&attempt.id][..] else { panic!("{steps:?}") };
     assert_eq!(
         (step.kind, step.exit_code, step.stdout.bytes.as_slice()),
@@ -96,6 +97,26 @@ async fn output_arrives_while_the_program_runs_and_the_log_is_the_same_before_an
         .collect();
     assert_eq!(typed, [(0, "1\n".to_owned()), (2, "2\n".to_owned()), (4, "3\n".to_owned())]);
     assert_eq!(shop.events(&ada, attempt.id, None).await, live);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_long_output_no_more_is_read_than_is_asked_for() {
+    let shop = Workshop::open().await;
+    let ada = shop.user("ada").await;
+    let _worker = shop.worker(1, LEASE).await;
+    let (_, attempt) = shop.submit(&ada, "seq 100000").await;
+    let log = shop.events(&ada, attempt.id, None).await;
+    let whole = stdout(&log).into_bytes();
+    let steps = async |extent| {
+        let mut found = attempts::steps_by_attempts(&shop.services, &ada, &[attempt.id], extent).await.unwrap();
+        found.remove(&attempt.id).unwrap().remove(0).stdout
+    };
+    for (characters, bytes) in [(0, 0), (5, 20), (1000, 4000)] {
+        let output = steps(OutputExtent::Ends(characters)).await;
+        assert_eq!(output.bytes, [&whole[..bytes], &whole[whole.len() - bytes..]].concat());
+        assert!(!output.is_truncated());
+    }
+    assert_eq!(steps(OutputExtent::Whole).await.bytes, whole);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use async_graphql::dataloader::Loader;
 
 use super::asking::Asking;
 use crate::auth::Viewer;
-use crate::domain::attempt::{Attempt, Step};
+use crate::domain::attempt::{Attempt, OutputExtent, Step};
 use crate::domain::course::{Course, CourseRole, Feedback, Member};
 use crate::domain::ids::{AccessTokenId, AttemptId, CourseId, FeedbackId, SessionId, SubmissionId, UserId, WorkerId};
 use crate::domain::submission::{StoredFile, Submission};
@@ -99,10 +99,6 @@ of_parent!(
     CoursesOf(UserId), Vec<Course>, courses::courses_by_users
 );
 of_parent!(
-    /// The steps of an attempt, in the order they run.
-    StepsOf(AttemptId), Vec<Step>, attempts::steps_by_attempts
-);
-of_parent!(
     /// How many attempts are ahead of one that waits.
     QueuePositionOf(AttemptId), i64, queue_positions
 );
@@ -114,6 +110,23 @@ async fn queue_positions(
     ids: &[AttemptId],
 ) -> Result<HashMap<AttemptId, i64>, Error> {
     attempts::queue_positions(services, ids).await
+}
+
+/// The steps of an attempt, in the order they run, with so much of their output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StepsOf(pub AttemptId, pub OutputExtent);
+
+impl Loader<StepsOf> for Batch {
+    type Value = Vec<Step>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[StepsOf]) -> Loaded<StepsOf, Vec<Step>> {
+        // One statement for all: more of an output than is asked for does no harm.
+        let Some(extent) = keys.iter().map(|key| key.1).max() else { return Ok(HashMap::new()) };
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = attempts::steps_by_attempts(&self.services, self.viewer()?, &ids, extent).await?;
+        Ok(keys.iter().filter_map(|key| Some((*key, found.get(&key.0)?.clone()))).collect())
+    }
 }
 
 /// The members of a course, or those with one role, teachers first.

@@ -1,6 +1,6 @@
 //! Executions, their steps and what they wrote.
 
-use async_graphql::{ComplexObject, Context, ID, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Result, SelectionField, SimpleObject, Value};
 
 use super::{AttemptEvent, Limits, Submission, User};
 use crate::api::graphql::asker::Asker as _;
@@ -8,7 +8,7 @@ use crate::api::graphql::connection::{list_cost, parse_cursor};
 use crate::api::graphql::enums::{AttemptState, StepKind, Verdict};
 use crate::api::graphql::loader::{QueuePositionOf, StepsOf};
 use crate::api::graphql::scalar::{Base64, DateTime, Long};
-use crate::domain::attempt;
+use crate::domain::attempt::{self, OutputExtent};
 use crate::domain::verdict;
 use crate::service::{Error, attempts};
 
@@ -78,7 +78,7 @@ impl Attempt {
     /// In order: COMPILE if the language has a compile hook, then RUN.
     #[graphql(complexity = "list_cost(2, child_complexity)")]
     async fn steps(&self, ctx: &Context<'_>) -> Result<Vec<Step>> {
-        let steps = ctx.batch().load_one(StepsOf(self.row.id)).await?.unwrap_or_default();
+        let steps = ctx.batch().load_one(StepsOf(self.row.id, output_extent(ctx))).await?.unwrap_or_default();
         Ok(steps.into_iter().map(Into::into).collect())
     }
 
@@ -143,6 +143,23 @@ impl From<attempt::Step> for Step {
             is_cached: step.is_cached,
         }
     }
+}
+
+/// How much of each output a query asks for, at a field whose type is [`Step`]. Most lists ask for a line of each.
+pub(super) fn output_extent(ctx: &Context<'_>) -> OutputExtent {
+    let ahead = ctx.look_ahead();
+    let streams = ["stdout", "stderr"].map(|stream| ahead.field(stream));
+    if streams.iter().any(|stream| stream.field("bytes").exists()) {
+        return OutputExtent::Whole;
+    }
+    let texts = streams.iter().flat_map(|stream| stream.field("text").selection_fields());
+    texts.map(|text| text_extent(&text)).max().unwrap_or(OutputExtent::Ends(0))
+}
+
+fn text_extent(text: &SelectionField<'_>) -> OutputExtent {
+    let characters = |value: &Value| if let Value::Number(number) = value { number.as_u64() } else { None };
+    let most = text.arguments().ok().and_then(|given| given.iter().filter_map(|(_, value)| characters(value)).max());
+    most.and_then(|most| u16::try_from(most).ok()).map_or(OutputExtent::Whole, OutputExtent::Ends)
 }
 
 /// A stored stream.

@@ -2,6 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, Interface, Result, SimpleObject};
 
+use super::attempt::output_extent;
 use super::{Attempt, Step, Submission};
 use crate::api::graphql::asker::Asker as _;
 use crate::api::graphql::enums::{AttemptState, OutputStream, StepKind, Verdict};
@@ -147,7 +148,7 @@ pub struct StepFinished {
 impl StepFinished {
     /// The step with all that is known of it.
     async fn step(&self, ctx: &Context<'_>) -> Result<Step> {
-        let steps = ctx.batch().load_one(StepsOf(self.attempt)).await?.unwrap_or_default();
+        let steps = ctx.batch().load_one(StepsOf(self.attempt, output_extent(ctx))).await?.unwrap_or_default();
         let step = steps.into_iter().find(|step| step.kind == self.kind);
         Ok(step.ok_or(Error::NotFound("step"))?.into())
     }
