@@ -68,9 +68,9 @@ checks: ## formats, lints, licences, unused dependencies, spelling
 
 .PHONY: rust-test
 rust-test: ## unit and integration tests: real Postgres, real boxes
-	REQUIRE_SANDBOX=1 cargo test --workspace -- --skip attacks::
+	trap scripts/remove-groups EXIT; REQUIRE_SANDBOX=1 cargo test --workspace -- --skip attacks::
 	@# Each attack is judged by what it leaves on the host: nothing else may run beside them.
-	REQUIRE_SANDBOX=1 cargo test --test it attacks::
+	trap scripts/remove-groups EXIT; REQUIRE_SANDBOX=1 cargo test --test it attacks::
 
 .PHONY: web
 web: ## build the app
@@ -130,8 +130,8 @@ test-containers: ## build both images and run the service in them
 
 .PHONY: bench-executor
 bench-executor: ## time per step against fork and exec, and languages against the shell
-	cargo bench -p codecanvas-sandbox --bench steps
-	cargo bench --bench executor
+	trap scripts/remove-groups EXIT; cargo bench -p codecanvas-sandbox --bench steps
+	trap scripts/remove-groups EXIT; cargo bench --bench executor
 
 .PHONY: bench-service
 bench-service: ## what users of the service wait for

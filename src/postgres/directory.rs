@@ -73,6 +73,14 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Removes what is not below the data directory. Only for who holds its lock, when the server has stopped.
+    pub(super) fn leave(&self) {
+        if !self.socket_dir.starts_with(&self.root) {
+            // Nothing is lost if it stays: it is empty, and found again.
+            let _ = fs::remove_dir(&self.socket_dir);
+        }
+    }
+
     pub(super) const fn owner(&self) -> Option<Owner> {
         self.owner
     }

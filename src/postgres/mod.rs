@@ -171,6 +171,7 @@ pub struct Cluster {
     child: Child,
     pid: i32,
     url: Secret,
+    directory: Directory,
     _lock: File,
 }
 
@@ -200,7 +201,7 @@ impl Cluster {
             let log_start = directory.log_length();
             let child = spawn(&directory, &binaries, &launcher, settings)?;
             if let Some((child, pid)) = until_ready(child, directory.cluster()).await {
-                return Ok(Self { child, pid, url: directory.url()?, _lock: lock });
+                return Ok(Self { child, pid, url: directory.url()?, directory, _lock: lock });
             }
             let said = directory.log_since(log_start);
             if !recover::is_leftover(&said) || Instant::now() > deadline {
@@ -235,6 +236,7 @@ impl Cluster {
                 tracing::error!(%error, "cannot wait for Postgres");
             }
         }
+        self.directory.leave();
     }
 }
 

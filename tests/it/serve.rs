@@ -168,8 +168,19 @@ fn wrong_settings_have_an_exit_code_and_a_sentence() {
 fn a_long_data_directory_is_no_obstacle() {
     let data = data_dir();
     let long = data.path().join("x".repeat(120));
+    // Its socket cannot be in there.
+    let elsewhere = || {
+        let names = std::fs::read_dir("/tmp").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let is_ours = |name: &String| {
+            name.strip_prefix("codecanvas-")
+                .is_some_and(|rest| rest.len() == 16 && u64::from_str_radix(rest, 16).is_ok())
+        };
+        names.filter(is_ours).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = elsewhere();
     let output = codecanvas(&["migrate", "--data-dir", long.to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(elsewhere(), before, "a directory for its socket is left");
 }
 
 #[test]
