@@ -74,7 +74,7 @@ impl AsRawFd for KeeperSocket {
 /// A keeper with an armed box. Dropping it ends both.
 #[derive(Debug)]
 pub struct Slot {
-    // Always there but in `drop`, which has to take it.
+    // Always there but in `end` and `drop`, which have to take it.
     socket: Option<AsyncFd<KeeperSocket>>,
     layout: BoxLayout,
     /// What was started ahead in its box.
@@ -110,13 +110,22 @@ impl Slot {
         if let Response::Armed(armed) = response { Ok((slot, armed)) } else { Err(unexpected(response)) }
     }
 
+    /// Ends the keeper with its box, and waits until both are gone.
+    pub async fn end(mut self) {
+        if let Some(socket) = self.socket.take() {
+            let keeper = socket.into_inner();
+            // Fails only where the runtime ends, and the keeper with it.
+            let _ = tokio::task::spawn_blocking(move || drop(keeper)).await;
+        }
+    }
+
     /// How this slot's boxes look.
     pub fn layout(&self) -> &BoxLayout {
         &self.layout
     }
 
     fn socket(&self) -> &AsyncFd<KeeperSocket> {
-        self.socket.as_ref().expect("only `drop` takes the socket")
+        self.socket.as_ref().expect("only `end` and `drop` take the socket")
     }
 
     /// Sends a request.

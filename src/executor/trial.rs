@@ -42,7 +42,12 @@ impl Trial {
 
     /// Runs the template of a language that was tried out before.
     pub async fn run_again(&self, toolchain: &Toolchain) -> Result<(), Unavailable> {
-        let test = async { self.self_test(&self.keeper(&toolchain.language).await?, toolchain).await };
+        let test = async {
+            let slot = self.keeper(&toolchain.language).await?;
+            let tested = self.self_test(&slot, toolchain).await;
+            slot.end().await;
+            tested
+        };
         self.in_turn(Box::pin(test)).await.map_err(|reason| Unavailable::new(&toolchain.language, reason))
     }
 
@@ -71,10 +76,17 @@ impl Trial {
                 .map_err(|error| format!("the warm-up failed: {}", chain(&error)))?;
         }
         let slot = self.keeper(language).await?;
-        let version = self.version(&slot, language).await?;
+        let tried = self.try_out_in(&slot, language, identity).await;
+        // Whoever looks at this host when the executor has started finds nothing of it.
+        slot.end().await;
+        tried
+    }
+
+    async fn try_out_in(&self, slot: &Slot, language: &Language, identity: [u8; 32]) -> Result<String, String> {
+        let version = self.version(slot, language).await?;
         slot.reset().await.map_err(|error| chain(&error))?;
         let offered = toolchain::offer(language, version.clone());
-        self.self_test(&slot, &Toolchain { language: language.clone(), identity, offered }).await?;
+        self.self_test(slot, &Toolchain { language: language.clone(), identity, offered }).await?;
         Ok(version)
     }
 

@@ -101,6 +101,8 @@ pub async fn run(
     }
     let mut collected = slot.collect(Collect::File { path: "warm.tar".into(), max_bytes: MAX_ARCHIVE_BYTES }).await?;
     let (_, archive) = collected.pop().ok_or(SlotError::Unexpected)?;
+    // The keeper that comes next has the same user.
+    slot.end().await;
     let target = directory(cache_dir, language);
     tokio::task::spawn_blocking(move || replace(&target, archive)).await.map_err(io::Error::other)??;
     Ok(())
