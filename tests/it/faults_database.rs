@@ -81,7 +81,7 @@ async fn postgres_is_killed_while_programs_write_and_nothing_is_lost_or_doubled(
     let source = "for i in $(seq 100); do echo line $i; sleep 0.02; done";
     let (_, first) = shop.submit(&ada, source).await;
     let (_, second) = shop.submit(&ada, source).await;
-    let watching = async { tokio::join!(shop.events(&ada, first.id, None), shop.events(&ada, second.id, None)) };
+    let (first_reader, second_reader) = (shop.watch(&ada, first.id).await, shop.watch(&ada, second.id).await);
     let breaking = async {
         for line in [20, 50] {
             let text = format!("line {line}\n");
@@ -91,7 +91,7 @@ async fn postgres_is_killed_while_programs_write_and_nothing_is_lost_or_doubled(
             postgres.restart().await;
         }
     };
-    let ((first_log, second_log), ()) = tokio::join!(watching, breaking);
+    let (first_log, second_log, ()) = tokio::join!(first_reader, second_reader, breaking);
     let expected = lines(100);
     for log in [&first_log, &second_log] {
         assert_whole(log);
@@ -111,7 +111,7 @@ async fn a_program_goes_on_while_postgres_is_away_and_its_output_arrives_later()
     let worker = shop.worker(1, LONG).await;
     let source = "echo before; for i in $(seq 20); do sleep 0.0500081; echo $i; done; sleep 0.5000082";
     let (_, attempt) = shop.submit(&ada, source).await;
-    let watching = shop.events(&ada, attempt.id, None);
+    let watching = shop.watch(&ada, attempt.id).await;
     let breaking = async {
         shop.until(&ada, attempt.id, is_output).await;
         postgres.kill().await;
@@ -136,12 +136,12 @@ async fn postgres_says_nothing_for_ten_seconds_and_everything_goes_on_as_if_noth
     let worker = shop.worker(1, LONG).await;
     let (_, running) = shop.submit(&ada, "for i in $(seq 40); do echo line $i; sleep 0.05; done").await;
     let (_, waiting) = shop.submit(&ada, "echo later").await;
-    let watching = async { tokio::join!(shop.events(&ada, running.id, None), shop.events(&ada, waiting.id, None)) };
+    let (first_reader, second_reader) = (shop.watch(&ada, running.id).await, shop.watch(&ada, waiting.id).await);
     let breaking = async {
         shop.until(&ada, running.id, is_output).await;
         postgres.be_silent_for(Duration::from_secs(10)).await;
     };
-    let ((first, second), ()) = tokio::join!(watching, breaking);
+    let (first, second, ()) = tokio::join!(first_reader, second_reader, breaking);
     assert_whole(&first);
     assert_whole(&second);
     assert_eq!((stdout(&first), stdout(&second).as_str()), (lines(40), "later\n"));

@@ -23,7 +23,7 @@ use codecanvas::service::input::NewSubmissionInput;
 use codecanvas::service::{Error, Services, Settings, attempts, streams, submissions};
 use codecanvas::store::listen::{Audience, listen};
 use codecanvas::worker;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::PgPool;
@@ -236,14 +236,15 @@ impl Workshop {
         submissions::submit(&self.services, viewer, input).await
     }
 
+    /// Begins to read the log; from then on the reader goes through whatever happens to Postgres.
+    pub async fn watch(&self, viewer: &Viewer, attempt: AttemptId) -> impl Future<Output = Vec<Event>> + use<> {
+        whole(streams::attempt_events(Arc::clone(&self.services), viewer.clone(), attempt, None).await.unwrap())
+    }
+
     /// The whole log, as it comes.
     pub async fn events(&self, viewer: &Viewer, attempt: AttemptId, after: Option<EventCursor>) -> Vec<Event> {
-        let read = async {
-            let stream =
-                streams::attempt_events(Arc::clone(&self.services), viewer.clone(), attempt, after).await.unwrap();
-            pin!(stream).map(Result::unwrap).collect().await
-        };
-        tokio::time::timeout(PATIENCE, read).await.expect("an attempt ends in time")
+        let begun = streams::attempt_events(Arc::clone(&self.services), viewer.clone(), attempt, after);
+        whole(begun.await.unwrap()).await
     }
 
     /// Returns when the log has an event like that.
@@ -385,4 +386,10 @@ impl RunningWorker {
         self.shutdown.stop.cancel();
         self.running.await.unwrap().unwrap();
     }
+}
+
+/// All events of a stream, in time.
+async fn whole(events: impl Stream<Item = Result<Event, Error>>) -> Vec<Event> {
+    let events = pin!(events.map(Result::unwrap));
+    tokio::time::timeout(PATIENCE, events.collect()).await.expect("an attempt ends in time")
 }
