@@ -108,7 +108,9 @@ test('everything works by keyboard alone', async ({ student }) => {
   await page.keyboard.insertText('print(input())')
   await page.keyboard.press('ControlOrMeta+Enter')
   await expect(page.getByLabel('Type to the program')).toBeVisible()
-  // Escape and then Tab leaves the editor; from there on Tab reaches all there is.
+  // Escape and then Tab leaves the editor; from there on Tab reaches all there is. Where words are offered, or about to
+  // be, one Escape more is for these.
+  await page.keyboard.press('Escape')
   await page.keyboard.press('Escape')
   const reached = async (name: string) => {
     for (let presses = 0; presses < 40; presses += 1) {
