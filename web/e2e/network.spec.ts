@@ -1,9 +1,9 @@
 // A school's network between the app and the service: plain HTTP passes, WebSockets do not.
+import type { Page, Request } from '@playwright/test'
 import { createServer, type IncomingMessage, request, type Server } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { expect, test as base } from './people'
-import type { Request } from '@playwright/test'
 import { openRunPage, output, run, verdict, write } from './runPage'
 
 interface Network {
@@ -77,6 +77,16 @@ const program = `${lines(0)}\ninput()\n${lines(10)}`
 
 const isStream = (request: Request) => request.headers()['accept'] === 'text/event-stream'
 
+/** Lets the program end: each of its lines is there, once and in order. */
+async function endsWhole(page: Page): Promise<void> {
+  await page.getByLabel('Type to the program').press('Enter')
+  await expect(verdict(page)).toContainText('Finished')
+  await expect(output(page)).toContainText('line 19')
+  const text = await output(page).innerText()
+  const numbers = [...text.matchAll(/line (\d+)/gu)].map(([, number]) => Number(number))
+  expect(numbers).toEqual(Array.from({ length: 20 }, (_, line) => line))
+}
+
 test('where WebSockets are blocked a run comes over plain HTTP, and goes on after a cut', async ({
   student,
   network,
@@ -91,12 +101,7 @@ test('where WebSockets are blocked a run comes over plain HTTP, and goes on afte
   const again = page.waitForRequest(isStream)
   network.cut()
   await again
-  await page.getByLabel('Type to the program').press('Enter')
-  await expect(verdict(page)).toContainText('Finished')
-  await expect(output(page)).toContainText('line 19')
-  const text = await output(page).innerText()
-  const numbers = [...text.matchAll(/line (\d+)/gu)].map(([, number]) => Number(number))
-  expect(numbers).toEqual(Array.from({ length: 20 }, (_, line) => line))
+  await endsWhole(page)
   await expect(page.getByText('nothing is missing')).toBeVisible()
 })
 
@@ -124,10 +129,5 @@ test('where WebSockets come to pass, a run changes over to one and loses nothing
     await page.clock.fastForward('02:01')
     await expect(notice).toBeHidden({ timeout: 1_000 })
   }).toPass()
-  await page.getByLabel('Type to the program').press('Enter')
-  await expect(verdict(page)).toContainText('Finished')
-  await expect(output(page)).toContainText('line 19')
-  const text = await output(page).innerText()
-  const numbers = [...text.matchAll(/line (\d+)/gu)].map(([, number]) => Number(number))
-  expect(numbers).toEqual(Array.from({ length: 20 }, (_, line) => line))
+  await endsWhole(page)
 })

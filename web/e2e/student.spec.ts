@@ -20,7 +20,7 @@ test('a guest runs a program at once and keeps it by registering', async ({ page
   const server = await page.request.post('/graphql', {
     data: { query: '{ server { areGuestsAllowed } }' },
   })
-  test.skip(!(await server.text()).includes('true'), 'this service takes no guests')
+  expect(await server.text(), 'this service takes guests').toContain('true')
   await write(page, 'print("as a guest")')
   await run(page)
   await expect(output(page)).toContainText('as a guest')
