@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -12,6 +12,9 @@ use super::command::{Command, Template, UnknownPlaceholder};
 use super::{Compile, Language, Run, StartAhead, WarmUp};
 use crate::domain::limits::Limits;
 use crate::domain::units::Bytes;
+
+/// Where every box has something of its own, which lies over what is shown of the host.
+const OF_THE_BOX: [&str; 4] = ["/work", "/tmp", "/proc", "/dev"];
 
 /// Limits of the run step where a file says nothing else.
 const RUN: Limits = Limits {
@@ -79,8 +82,7 @@ struct LanguageFile {
     editor_mode: String,
     template: String,
     template_output: String,
-    #[serde(default)]
-    mounts: Vec<PathBuf>,
+    mounts: Option<Spanned<Vec<PathBuf>>>,
     #[serde(default)]
     environment: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -269,7 +271,7 @@ fn check(raw: LanguageFile, text: &str) -> Result<Language, Wrong> {
         editor_mode: raw.editor_mode,
         template: raw.template,
         template_output: raw.template_output,
-        mounts: raw.mounts,
+        mounts: mounts(raw.mounts)?,
         environment: environment(&raw.environment)?,
         files: raw.files.into_iter().collect(),
         compile: compile.transpose()?,
@@ -280,6 +282,21 @@ fn check(raw: LanguageFile, text: &str) -> Result<Language, Wrong> {
         extensions: raw.extensions.into_inner(),
         source_file: raw.source_file.into_inner(),
     })
+}
+
+fn mounts(wanted: Option<Spanned<Vec<PathBuf>>>) -> Result<Vec<PathBuf>, Wrong> {
+    let Some(wanted) = wanted else { return Ok(Vec::new()) };
+    for path in wanted.as_ref() {
+        let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        if !path.is_absolute() || !is_plain {
+            return Err(Wrong::at(&wanted, format!("{} is not the whole path of a directory", path.display())));
+        }
+        if path == Path::new("/") || OF_THE_BOX.iter().any(|own| path.starts_with(own)) {
+            let reason = format!("{} cannot be shown: every box has its own {}", path.display(), OF_THE_BOX.join(", "));
+            return Err(Wrong::at(&wanted, reason));
+        }
+    }
+    Ok(wanted.into_inner())
 }
 
 fn command(arguments: &Spanned<Vec<String>>) -> Result<Command, Wrong> {
@@ -375,6 +392,15 @@ limits = { memory_mib = 2048 }
         assert!(error(&format!("{GOOD}ahead = {{ unless = [''] }}\n")).starts_with("toy.toml:17: an empty word"));
         let compiled = format!("{GOOD}ahead = {{}}\n[compile]\ncommand = [\"c\"]\nartefacts = [\"a\"]\n");
         assert!(error(&compiled).starts_with("toy.toml:17: what is compiled"));
+        for (mount, reason) in [
+            ("/work/toy", "/work/toy cannot be shown: every box has its own"),
+            ("/", "/ cannot be shown"),
+            ("lib/toy", "lib/toy is not the whole path"),
+            ("/usr/../tmp", "/usr/../tmp is not the whole path"),
+        ] {
+            let mounted = GOOD.replace("\n\n[version]", &format!("\nmounts = [\"{mount}\"]\n\n[version]"));
+            assert!(error(&mounted).starts_with(&format!("toy.toml:10: {reason}")), "{}", error(&mounted));
+        }
         assert!(error("name = ").starts_with("toy.toml:1: "));
     }
 }
