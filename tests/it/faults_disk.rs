@@ -41,7 +41,7 @@ async fn a_program_that_fills_its_disk_is_told_so_and_the_next_one_has_all_of_it
 /// A worker whose cache directory is on a small disk of its own, which nobody else on the host sees.
 async fn worker_on_a_small_disk(shop: &Workshop) -> WorkerProcess {
     let mut command = Command::new("unshare");
-    let script = "mount -t tmpfs -o size=8m,mode=0700 small \"$0\" && exec \"$@\"";
+    let script = "mount -t tmpfs -o size=8m,nr_inodes=4k,mode=0700 small \"$0\" && exec \"$@\"";
     command.args(["--mount", "sh", "-c", script]).arg(shop.cache()).arg(executable());
     shop.worker_process_of(command, "c", LONG).await
 }
