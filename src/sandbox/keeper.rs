@@ -27,7 +27,7 @@ use crate::files;
 use crate::forker::Forker;
 use crate::layout::{BoxLayout, Identity};
 use crate::link::Link;
-use crate::message::{self, Armed, Collect, Failure, NewFile, Received, Request, Response};
+use crate::message::{self, Armed, Collect, Failure, MessageError, NewFile, Received, Request, Response};
 use crate::plan::Plan;
 use crate::probe::{self, Protection};
 use crate::rlimit;
@@ -68,9 +68,14 @@ fn prepare_process() -> Result<OwnedFd, Fault> {
 /// Answers requests until the worker closes its end. Returns the exit code.
 fn serve(socket: OwnedFd) -> i32 {
     let mut link = Link::new(socket);
-    let Ok(Received { message: Request::Setup(layout), .. }) = link.next() else {
-        eprintln!("codecanvas keeper: the first message was no layout");
-        return 2;
+    let layout = match link.next() {
+        Ok(Received { message: Request::Setup(layout), .. }) => layout,
+        // The worker has changed its mind, or is no more.
+        Err(MessageError::Closed) => return 0,
+        Ok(_) | Err(_) => {
+            eprintln!("codecanvas keeper: the first message was no layout");
+            return 2;
+        }
     };
     let mut keeper = match Keeper::new(layout) {
         Ok(keeper) => keeper,

@@ -14,7 +14,7 @@ use crate::root::Switched;
 /// Finds out what a layout's boxes have on this host, by making one: see [`Keeper::spawn`] for `program`. Where none can be made,
 /// that is the only entry.
 pub fn probe(program: &Path, mut layout: BoxLayout) -> Result<Vec<Protection>, MessageError> {
-    layout.may_be_missing = REQUIRED.map(str::to_owned).to_vec();
+    layout.may_be_missing = REQUIRED_PROTECTIONS.map(str::to_owned).to_vec();
     let keeper = Keeper::spawn(program)?;
     match keeper.call(&Request::Setup(layout), &[], PROBE_TIMEOUT)?.message {
         Response::Armed(armed) => Ok(armed.protections),
@@ -38,14 +38,14 @@ pub fn probe(program: &Path, mut layout: BoxLayout) -> Result<Vec<Protection>, M
 /// A host that takes longer to make a box is broken.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What every keeper must have unless its layout says otherwise.
-const REQUIRED: [&str; 4] = ["own-user", "memory-limit", "process-limit", "cpu-clock"];
+/// What every keeper must have unless its layout says otherwise; see [`BoxLayout::may_be_missing`].
+pub const REQUIRED_PROTECTIONS: [&str; 4] = ["own-user", "memory-limit", "process-limit", "cpu-clock"];
 
 /// Names the missing required protections.
 pub(crate) fn check(protections: &[Protection], may_be_missing: &[String]) -> Result<(), Failure> {
     let missing: Vec<_> = protections
         .iter()
-        .filter(|protection| REQUIRED.contains(&protection.name.as_str()))
+        .filter(|protection| REQUIRED_PROTECTIONS.contains(&protection.name.as_str()))
         .filter(|protection| protection.state == ProtectionState::Missing)
         .filter(|protection| !may_be_missing.contains(&protection.name))
         .map(|protection| match &protection.fix {

@@ -298,3 +298,41 @@ async fn timing_older_than_the_setting_is_deleted_and_what_was_written_stays() {
     assert_eq!(shop.events(&ada, new.id, None).await, log);
     second.drain().await;
 }
+
+#[test]
+fn doctor_tells_all_that_is_missing_and_how_to_go_without() {
+    if !nix::unistd::geteuid().is_root() {
+        assert!(std::env::var_os("REQUIRE_SANDBOX").is_none(), "an ordinary user cannot hide control groups");
+        eprintln!("an ordinary user cannot hide control groups: not tested");
+        return;
+    }
+    // A host without control groups, for the one that asks.
+    let hide = "umount --recursive --lazy /sys/fs/cgroup && exec \"$0\" \"$@\"";
+    let data = data_dir();
+    let doctor = |allowed: &str| {
+        Command::new("unshare")
+            .args(["--mount", "sh", "-c", hide])
+            .arg(executable())
+            .args(["doctor", "--set", "worker.languages=bash", "--set"])
+            .arg(format!("worker.allow_missing={allowed}"))
+            .arg("--data-dir")
+            .arg(data.path())
+            .output()
+            .unwrap()
+    };
+    let refused = doctor("");
+    let report = String::from_utf8(refused.stdout).unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{report}");
+    assert_eq!(String::from_utf8_lossy(&refused.stderr), "");
+    for line in [
+        "  in force seccomp ",
+        "  missing  memory-limit ",
+        "  reduced  process-limit ",
+        "--set worker.allow_missing=memory-limit\n",
+        "  offered  bash ",
+    ] {
+        assert!(report.contains(line), "no {line:?} in {report}");
+    }
+    let allowed = String::from_utf8(doctor("memory-limit").stdout).unwrap();
+    assert!(allowed.contains("  missing  memory-limit ") && !allowed.contains("refuses to start"), "{allowed}");
+}

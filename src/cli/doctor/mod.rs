@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use codecanvas_sandbox::probe::REQUIRED_PROTECTIONS;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::SettingFlags;
@@ -143,14 +144,41 @@ async fn check_boxes(
     // Beside a running worker: not in its control groups. Two slots are what the attack suite needs.
     settings.cgroup_parent = Some(format!("{}-doctor", config.worker.cgroup_parent));
     settings.slots = std::num::NonZero::new(2);
-    let executor = match Executor::start(settings, shutdown.clone()).await {
+    let allowed = settings.waived_protections.clone();
+    let executor = match Executor::start(settings.clone(), shutdown.clone()).await {
         Ok(executor) => executor,
-        Err(error) => {
-            report.line(State::Bad, "boxes", &chain(&error))?;
-            writeln!(report.output, "  A worker refuses to start on this host.")?;
+        Err(refused) => {
+            // Without what a worker insists on there may be boxes all the same: all of it is told, not the first only.
+            settings.waived_protections = REQUIRED_PROTECTIONS.map(str::to_owned).to_vec();
+            let Ok(weaker) = Executor::start(settings, shutdown.clone()).await else {
+                report.line(State::Bad, "boxes", &chain(&refused))?;
+                writeln!(report.output, "  A worker refuses to start on this host.")?;
+                return Ok(None);
+            };
+            say_protections(report, &weaker)?;
+            writeln!(report.output, "  {}", how_to_go_without(&weaker, allowed))?;
+            say_languages(report, &weaker)?;
+            // Hostile programs are not let loose where nothing may stop them.
             return Ok(None);
         }
     };
+    say_protections(report, &executor)?;
+    say_languages(report, &executor)?;
+    Ok(Some(executor))
+}
+
+/// What an operator who cannot have what is missing may do.
+fn how_to_go_without(executor: &Executor, mut allowed: Vec<String>) -> String {
+    let missing = executor.protections().into_iter().filter(|(_, value)| *value == 0.0).map(|(name, _)| name);
+    allowed.extend(missing);
+    format!(
+        "A worker refuses to start on this host. Where programs are trusted, what is missing may be: \
+         --set worker.allow_missing={}",
+        allowed.join(",")
+    )
+}
+
+fn say_protections(report: &mut Report, executor: &Executor) -> std::io::Result<()> {
     for line in executor.isolation() {
         // As the worker records it: name, state, detail.
         let mut parts = line.splitn(3, ": ");
@@ -162,6 +190,10 @@ async fn check_boxes(
         };
         report.line(state, name.unwrap_or_default(), detail.unwrap_or_default())?;
     }
+    Ok(())
+}
+
+fn say_languages(report: &mut Report, executor: &Executor) -> std::io::Result<()> {
     report.section(Section::Languages)?;
     for language in executor.languages() {
         report.line(State::Good, &language.name, &language.version)?;
@@ -173,7 +205,7 @@ async fn check_boxes(
     if executor.languages().is_empty() {
         report.line(State::Bad, "languages", "none can be offered (fix: install the packages above)")?;
     }
-    Ok(Some(executor))
+    Ok(())
 }
 
 fn chain(error: &StartError) -> String {
