@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::load::ConfigError;
+use super::error::ConfigError;
 
 /// Every setting with its meaning and default, as `codecanvas config print --defaults` prints it.
 pub const DEFAULTS: &str = include_str!("defaults.toml");

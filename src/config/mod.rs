@@ -4,6 +4,7 @@
 //! environment and the flags over it, in that order, and reads the result into [`Config`].
 //! A key that does not exist is an error that names the nearest one.
 
+mod error;
 mod layers;
 mod load;
 mod values;
@@ -14,8 +15,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::error::ConfigError;
 pub use self::layers::DEFAULTS;
-pub use self::load::{ConfigError, Overrides, environment, in_force, load};
+pub use self::load::{Overrides, environment, in_force, load};
 pub use self::values::Secret;
 use crate::domain::units::Bytes;
 

@@ -4,6 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use codecanvas_sandbox::{Access, BoxLayout, Identity, Mount};
+
+use super::language::{Language, WARM_ROOT};
+
 /// Settings of the executor.
 #[derive(Debug, Clone)]
 pub struct ExecutorSettings {
@@ -33,4 +37,33 @@ pub struct ExecutorSettings {
     /// Names of protections that the operator agrees to do without. Empty is the default and means
     /// that every one is required.
     pub waived_protections: Vec<String>,
+}
+
+impl ExecutorSettings {
+    /// How the boxes of a slot look.
+    pub fn layout(&self, languages: &[Language], slot: u32) -> BoxLayout {
+        let mut layout = BoxLayout::for_slot(slot);
+        layout.may_be_missing.clone_from(&self.waived_protections);
+        if let (Identity::Ids { .. }, Some(first_uid)) = (layout.identity, self.first_uid) {
+            layout.identity = Identity::own_ids(first_uid, slot);
+        }
+        if let Some(parent) = &self.cgroup_parent {
+            layout.cgroup.parent.clone_from(parent);
+        }
+        let warm = Mount {
+            source: self.cache_dir.join("warm"),
+            target: PathBuf::from(WARM_ROOT),
+            access: Access::ReadOnly,
+            is_optional: false,
+        };
+        let extra = languages.iter().flat_map(|language| &language.mounts).map(|directory| Mount {
+            source: directory.clone(),
+            target: directory.clone(),
+            access: Access::ReadOnly,
+            is_optional: true,
+        });
+        layout.mounts.push(warm);
+        layout.mounts.extend(extra);
+        layout
+    }
 }

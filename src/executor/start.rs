@@ -12,14 +12,14 @@ use std::sync::Arc;
 
 use codecanvas_sandbox::message::Armed;
 use codecanvas_sandbox::probe::{Protection, ProtectionState};
-use codecanvas_sandbox::{Access, BoxLayout, Identity, Mount};
+use codecanvas_sandbox::{BoxLayout, Identity};
 use nix::sys::stat::{Mode, umask};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::attempt::Surroundings;
 use super::cache::{ArtefactCache, hex};
-use super::language::{Language, WARM_ROOT};
+use super::language::Language;
 use super::pool::Pool;
 use super::settings::ExecutorSettings;
 use super::slot::{Slot, SlotError};
@@ -135,33 +135,6 @@ pub fn make_directories(cache_dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(cache_dir.join("warm"))
 }
 
-/// How the boxes of a slot look.
-pub fn layout(settings: &ExecutorSettings, languages: &[Language], slot: u32) -> BoxLayout {
-    let mut layout = BoxLayout::for_slot(slot);
-    layout.may_be_missing.clone_from(&settings.waived_protections);
-    if let (Identity::Ids { .. }, Some(first_uid)) = (layout.identity, settings.first_uid) {
-        layout.identity = Identity::own_ids(first_uid, slot);
-    }
-    if let Some(parent) = &settings.cgroup_parent {
-        layout.cgroup.parent.clone_from(parent);
-    }
-    let warm = Mount {
-        source: settings.cache_dir.join("warm"),
-        target: PathBuf::from(WARM_ROOT),
-        access: Access::ReadOnly,
-        is_optional: false,
-    };
-    let extra = languages.iter().flat_map(|language| &language.mounts).map(|directory| Mount {
-        source: directory.clone(),
-        target: directory.clone(),
-        access: Access::ReadOnly,
-        is_optional: true,
-    });
-    layout.mounts.push(warm);
-    layout.mounts.extend(extra);
-    layout
-}
-
 /// Starts the keepers of all slots at once.
 pub async fn start_slots(
     settings: &ExecutorSettings,
@@ -170,7 +143,7 @@ pub async fn start_slots(
 ) -> Result<(Vec<Slot>, Armed), SlotError> {
     let mut starting = JoinSet::new();
     for number in 0..count {
-        let layout = layout(settings, languages, number);
+        let layout = settings.layout(languages, number);
         let executable = settings.keeper_executable.clone();
         starting.spawn(async move { Slot::start(&executable, layout).await });
     }
@@ -325,16 +298,4 @@ pub async fn read_again(
     let mut known = Known::read(&settings.cache_dir);
     known.boot = boot();
     known.write(&settings.cache_dir)
-}
-
-/// An error with its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -16,7 +16,6 @@ use super::pool::Pool;
 use super::reporter::Reporter;
 use super::settings::ExecutorSettings;
 use super::slot::Slot;
-use super::start::{self, chain};
 use super::toolchain::{self, Toolchain, Unavailable};
 use super::warm_up;
 use crate::domain::limits::RequestedLimits;
@@ -62,14 +61,14 @@ impl Trial {
     /// A keeper for this trial alone. What is read from the disk for the first time is charged to the control group of whoever
     /// reads it, for as long as it stays in memory: it must not be that of a slot, whose programs would seem to use it.
     async fn keeper(&self, language: &Language) -> Result<Slot, String> {
-        let layout = start::layout(&self.settings, std::slice::from_ref(language), self.slot);
+        let layout = self.settings.layout(std::slice::from_ref(language), self.slot);
         let (slot, _) = Slot::start(&self.settings.keeper_executable, layout).await.map_err(|error| chain(&error))?;
         Ok(slot)
     }
 
     async fn try_out(&self, language: &Language, identity: [u8; 32]) -> Result<String, String> {
         if let Some(warm_up) = &language.warm_up {
-            let layout = start::layout(&self.settings, std::slice::from_ref(language), self.slot);
+            let layout = self.settings.layout(std::slice::from_ref(language), self.slot);
             let (executable, cache_dir) = (&self.settings.keeper_executable, &self.settings.cache_dir);
             warm_up::run(executable, layout, cache_dir, language, warm_up, &self.surroundings.shutdown)
                 .await
@@ -157,4 +156,16 @@ impl Trial {
         }
         Ok(())
     }
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::settings::SettingFlags;
 use crate::attack::{Arena, Attack, suite};
 use crate::config::Config;
-use crate::executor::{Executor, StartError};
+use crate::executor::Executor;
 use crate::lifecycle::exit;
 use crate::worker;
 
@@ -151,7 +151,7 @@ async fn check_boxes(
             // Without what a worker insists on there may be boxes all the same: all of it is told, not the first only.
             settings.waived_protections = REQUIRED_PROTECTIONS.map(str::to_owned).to_vec();
             let Ok(weaker) = Executor::start(settings, shutdown.clone()).await else {
-                report.line(State::Bad, "boxes", &chain(&refused))?;
+                report.line(State::Bad, "boxes", &format!("{:#}", anyhow::Error::new(refused)))?;
                 writeln!(report.output, "  A worker refuses to start on this host.")?;
                 return Ok(None);
             };
@@ -206,16 +206,6 @@ fn say_languages(report: &mut Report, executor: &Executor) -> std::io::Result<()
         report.line(State::Bad, "languages", "none can be offered (fix: install the packages above)")?;
     }
     Ok(())
-}
-
-fn chain(error: &StartError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 async fn attack(report: &mut Report, executor: Executor, attacks: &[Attack]) -> anyhow::Result<()> {

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::command::{Command, Template, UnknownPlaceholder};
-use super::{Compile, Language, Run, StartAhead, WarmUp};
+use super::{Compile, Language, Run, StartAhead, WarmUp, mounts};
 use crate::domain::limits::Limits;
 use crate::domain::units::Bytes;
-
-/// Where every box has something of its own, which lies over what is shown of the host.
-const OF_THE_BOX: [&str; 4] = ["/work", "/tmp", "/proc", "/dev"];
 
 /// Limits of the run step where a file says nothing else.
 const RUN: Limits = Limits {
@@ -210,6 +207,9 @@ fn check(raw: LanguageFile, text: &str) -> Result<Language, Wrong> {
     if raw.tools.as_ref().is_empty() {
         return Err(Wrong::at(&raw.tools, "at least one program is needed"));
     }
+    if let Some(wanted) = &raw.mounts {
+        mounts::check(wanted.as_ref()).map_err(|reason| Wrong::at(wanted, reason))?;
+    }
     let version_command = raw.version.command.as_ref().clone();
     if version_command.is_empty() {
         return Err(Wrong::at(&raw.version.command, "a command needs a program"));
@@ -271,7 +271,7 @@ fn check(raw: LanguageFile, text: &str) -> Result<Language, Wrong> {
         editor_mode: raw.editor_mode,
         template: raw.template,
         template_output: raw.template_output,
-        mounts: mounts(raw.mounts)?,
+        mounts: raw.mounts.map(Spanned::into_inner).unwrap_or_default(),
         environment: environment(&raw.environment)?,
         files: raw.files.into_iter().collect(),
         compile: compile.transpose()?,
@@ -282,21 +282,6 @@ fn check(raw: LanguageFile, text: &str) -> Result<Language, Wrong> {
         extensions: raw.extensions.into_inner(),
         source_file: raw.source_file.into_inner(),
     })
-}
-
-fn mounts(wanted: Option<Spanned<Vec<PathBuf>>>) -> Result<Vec<PathBuf>, Wrong> {
-    let Some(wanted) = wanted else { return Ok(Vec::new()) };
-    for path in wanted.as_ref() {
-        let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-        if !path.is_absolute() || !is_plain {
-            return Err(Wrong::at(&wanted, format!("{} is not the whole path of a directory", path.display())));
-        }
-        if path == Path::new("/") || OF_THE_BOX.iter().any(|own| path.starts_with(own)) {
-            let reason = format!("{} cannot be shown: every box has its own {}", path.display(), OF_THE_BOX.join(", "));
-            return Err(Wrong::at(&wanted, reason));
-        }
-    }
-    Ok(wanted.into_inner())
 }
 
 fn command(arguments: &Spanned<Vec<String>>) -> Result<Command, Wrong> {

@@ -8,6 +8,7 @@
 
 pub mod command;
 pub mod file;
+mod mounts;
 
 use std::collections::BTreeMap;
 use std::io;
