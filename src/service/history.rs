@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::submissions::role_in;
 use super::{Error, Services};
@@ -37,11 +38,47 @@ const SEARCH_BUDGET: Duration = Duration::from_secs(2);
 const INDEX_BUDGET: Duration = Duration::from_millis(300);
 /// How many attempts that have not ended are looked at one by one.
 const MOST_OPEN: i64 = 5000;
+/// Of so many connections one may look for a text.
+const CONNECTIONS_PER_SEARCH: usize = 3;
+/// How many searches may wait for each that is made.
+const WAITING_PER_SEARCH: usize = 3;
+/// When to come back where more wait.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Bounds how many look for a text at once. A search holds its connection for as long as a hundred other
+/// requests do: without a bound, whoever sends ten at once would hold up everybody.
+#[derive(Debug)]
+pub struct Searches {
+    running: Semaphore,
+    admitted: Semaphore,
+}
+
+impl Searches {
+    /// For a process with so many connections.
+    pub fn new(connections: u32) -> Self {
+        let at_once =
+            usize::try_from(connections).map_or(1, |connections| (connections / CONNECTIONS_PER_SEARCH).max(1));
+        Self { running: Semaphore::new(at_once), admitted: Semaphore::new(at_once * (1 + WAITING_PER_SEARCH)) }
+    }
+
+    /// Waits for a turn, without a connection. It is one's own as long as one holds what is returned.
+    ///
+    /// # Errors
+    /// OVERLOADED where too many wait already.
+    pub async fn turn(&self) -> Result<[SemaphorePermit<'_>; 2], Error> {
+        let admitted = self
+            .admitted
+            .try_acquire()
+            .map_err(|full| Error::Overloaded { retry_after: RETRY_AFTER, cause: Some(full.into()) })?;
+        Ok([self.running.acquire().await.map_err(Error::internal)?, admitted])
+    }
+}
 
 /// A page of submissions, newest first.
 ///
 /// # Errors
-/// INVALID_INPUT for a text that cannot be searched for, or only in a shorter list.
+/// INVALID_INPUT for a text that cannot be searched for, or only in a shorter list; OVERLOADED where too many
+/// look for one.
 pub async fn list(
     services: &Services,
     viewer: &Viewer,
@@ -50,6 +87,10 @@ pub async fn list(
     page: &PageRequest<SubmissionId>,
 ) -> Result<Page<Submission>, Error> {
     let needle = check_text(filter)?;
+    let _turn = match needle {
+        Some(_) => Some(services.searches.turn().await?),
+        None => None,
+    };
     let mut tx = services.begin().await?;
     let Some(scope) = narrow(&mut tx, viewer, scope, filter).await? else {
         return Ok(Page::new(Vec::new(), page));
@@ -78,6 +119,10 @@ pub async fn count(
     filter: &SubmissionFilter,
 ) -> Result<i64, Error> {
     let needle = check_text(filter)?;
+    let _turn = match needle {
+        Some(_) => Some(services.searches.turn().await?),
+        None => None,
+    };
     let mut tx = services.begin().await?;
     let Some(scope) = narrow(&mut tx, viewer, scope, filter).await? else { return Ok(0) };
     let open = find_open(&mut tx, filter).await?;

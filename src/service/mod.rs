@@ -49,6 +49,8 @@ pub struct Services {
     pub hub: Hub,
     /// The newest events of attempts that somebody watches.
     pub tails: tails::Tails,
+    /// How many look for a text at once.
+    pub searches: history::Searches,
     /// What the workers offered a moment ago.
     pub languages: languages::OfferedLanguages,
 }
@@ -84,6 +86,7 @@ impl Services {
             passwords: Passwords::new()?,
             hub: Hub::default(),
             tails: tails::Tails::default(),
+            searches: history::Searches::new(pool.options().get_max_connections()),
             languages: languages::OfferedLanguages::default(),
             pool,
             settings,

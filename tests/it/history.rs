@@ -9,6 +9,8 @@ use codecanvas::domain::page::PageRequest;
 use codecanvas::domain::submission::{SubmissionFilter, SubmissionScope};
 use codecanvas::service::{Error, history};
 use codecanvas::store::{search, sources};
+use futures_util::FutureExt as _;
+use sqlx::PgConnection;
 
 use crate::support::desk::{Desk, HandedIn, code};
 
@@ -82,6 +84,80 @@ async fn a_search_that_takes_too_long_is_told_from_a_failure() {
     let error = sqlx::query("SELECT pg_sleep(60)").execute(&mut *tx).await.unwrap_err();
     assert!(search::took_too_long(&error), "{error}");
     assert!(!search::took_too_long(&sqlx::Error::RowNotFound));
+}
+
+#[tokio::test]
+async fn whoever_looks_for_a_text_waits_without_a_connection_and_holds_up_nobody_else() {
+    let desk = Desk::new().await;
+    let ada = desk.user("ada").await;
+    let id = desk.submission(&HandedIn { source: "print('hay')", ..HandedIn::by(&ada, None) }).await;
+    let list = async |text: Option<&str>| {
+        let filter = SubmissionFilter { source_contains: text.map(str::to_owned), ..SubmissionFilter::default() };
+        let scope = SubmissionScope::User(ada.user_id);
+        let page = history::list(&desk.services, &ada, scope, &filter, &PageRequest::top()).await?;
+        Ok::<_, Error>(page.items.iter().map(|submission| submission.id).collect::<Vec<_>>())
+    };
+    let mut searching = Vec::new();
+    let connections = usize::try_from(desk.services.pool.options().get_max_connections()).unwrap();
+    // All who may at once: then the next one waits, and those after the last who may wait are turned away.
+    while let Some(turn) = desk.services.searches.turn().now_or_never() {
+        searching.push(turn.unwrap());
+    }
+    assert!(!searching.is_empty() && searching.len() <= connections / 2, "{} searches", searching.len());
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let mut search = Box::pin(list(Some("HAY")));
+        match search.as_mut().now_or_never() {
+            None => waiting.push(search),
+            Some(answer) => break answer.unwrap_err(),
+        }
+    };
+    assert!(!waiting.is_empty());
+    assert!(refused.code() == "OVERLOADED" && refused.retry_after().is_some(), "{refused}");
+    assert_eq!(list(None).await.unwrap(), [id]);
+
+    drop(searching);
+    for answer in futures_util::future::join_all(waiting).await {
+        assert_eq!(answer.unwrap(), [id]);
+    }
+}
+
+/// The text is in none of them, its parts are in all: an index of parts gives every one of them back.
+#[tokio::test]
+async fn looking_into_some_submissions_reads_their_contents_and_no_others() {
+    const LOOKED_INTO: i64 = 800;
+    let desk = Desk::new().await;
+    let mut conn = desk.services.connection().await.unwrap();
+    for statement in [
+        "INSERT INTO sources (sha256, bytes, text)
+         SELECT sha256(n::text::bytea), '', 'import sys, total, values ' || n FROM generate_series(1, 20000) AS n",
+        // Whose they are is not asked here.
+        "ALTER TABLE submission_files DROP CONSTRAINT submission_files_submission_id_fkey",
+        "INSERT INTO submission_files (submission_id, position, path, sha256)
+         SELECT gen_random_uuid(), 0, 'main.py', sha256 FROM sources",
+        "VACUUM ANALYZE sources, submission_files",
+    ] {
+        sqlx::query(statement).execute(&mut *conn).await.unwrap();
+    }
+    let ids: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT submission_id FROM submission_files LIMIT $1")
+        .bind(LOOKED_INTO)
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    let ids: Vec<_> = ids.into_iter().map(SubmissionId::from_uuid).collect();
+    let mut tx = desk.services.begin().await.unwrap();
+    search::bound(&mut tx, Duration::from_mins(1)).await.unwrap();
+    let before = contents_read(&mut tx).await;
+    let needle = search::Needle::new("import total values");
+    assert_eq!(search::filter(&mut tx, &ids, &needle).await.unwrap(), []);
+    let read = contents_read(&mut tx).await - before;
+    assert!(read <= LOOKED_INTO, "{read} contents were read for {LOOKED_INTO} submissions");
+}
+
+/// How many contents the connection has read, since Postgres last collected that.
+async fn contents_read(conn: &mut PgConnection) -> i64 {
+    let statement = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'sources'";
+    sqlx::query_scalar(statement).fetch_one(conn).await.unwrap()
 }
 
 #[tokio::test]
