@@ -34,8 +34,12 @@ impl Rate {
 /// The limits of all throttles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Passwords tried for one account.
+    /// Passwords tried for one account from one address.
+    pub password_per_account_and_address: Rate,
+    /// Passwords tried for one account from anywhere. Looser: nobody shuts out its owner from a few addresses.
     pub password_per_account: Rate,
+    /// Passwords tried by somebody who is signed in to the account.
+    pub password_per_owner: Rate,
     /// Passwords tried from one address. A whole classroom may share one.
     pub password_per_address: Rate,
     /// Accounts and guests made from one address.
@@ -47,7 +51,9 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            password_per_account: Rate::new(10, Duration::from_secs(6)),
+            password_per_account_and_address: Rate::new(10, Duration::from_secs(6)),
+            password_per_account: Rate::new(60, Duration::from_secs(1)),
+            password_per_owner: Rate::new(10, Duration::from_secs(6)),
             password_per_address: Rate::new(100, Duration::from_secs(1)),
             account_per_address: Rate::new(100, Duration::from_secs(2)),
             join_per_user: Rate::new(10, Duration::from_secs(10)),
@@ -59,15 +65,23 @@ impl Default for Settings {
 pub async fn password(services: &Services, address: IpAddr, username: &str) -> Result<(), Error> {
     const MESSAGE: &str = "Too many attempts to sign in. Please wait a moment.";
     let rates = services.settings.throttles;
-    check(services, "password-address", &network(address), rates.password_per_address, MESSAGE).await?;
-    check(services, "password-account", &account(username), rates.password_per_account, MESSAGE).await
+    let (account, network) = (account(username), network(address));
+    // The narrowest first: who is refused by it takes nothing from those who share the account or the address.
+    for (kind, key, rate) in [
+        ("password-account-address", [account, network].as_flattened(), rates.password_per_account_and_address),
+        ("password-address", network.as_slice(), rates.password_per_address),
+        ("password-account", account.as_slice(), rates.password_per_account),
+    ] {
+        check(services, kind, key, rate, MESSAGE).await?;
+    }
+    Ok(())
 }
 
-/// Somebody who is signed in gives their password once more.
+/// Somebody who is signed in gives their password once more. What strangers try at the sign-in does not count.
 pub async fn own_password(services: &Services, username: &str) -> Result<(), Error> {
     const MESSAGE: &str = "Too many attempts with this password. Please wait a moment.";
-    let rate = services.settings.throttles.password_per_account;
-    check(services, "password-account", &account(username), rate, MESSAGE).await
+    let rate = services.settings.throttles.password_per_owner;
+    check(services, "password-owner", &account(username), rate, MESSAGE).await
 }
 
 /// Somebody at that address makes an account.

@@ -26,7 +26,9 @@ async fn both() -> [Workshop; 2] {
     let database = database().await;
     [(); 2].map(|()| {
         Workshop::open_on(database.clone(), |settings| {
+            settings.throttles.password_per_account_and_address = rate(1);
             settings.throttles.password_per_account = rate(2);
+            settings.throttles.password_per_owner = rate(1);
             settings.throttles.password_per_address = rate(3);
             settings.throttles.join_per_user = rate(1);
         })
@@ -49,6 +51,31 @@ async fn guessing_one_account_is_slow_however_its_name_is_written_and_whichever_
         assert!(wait > Duration::from_mins(59) && wait <= HOUR, "{wait:?}");
     }
     throttle::password(&here.services, host(3, 1), "eve").await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_shuts_an_owner_out_from_one_network() {
+    let [here, there] = both().await;
+    throttle::password(&here.services, host(1, 1), "ada").await.unwrap();
+    // Another address of the same network, as often as they like.
+    for number in 2..20 {
+        wait(throttle::password(&there.services, host(1, number), "Ada").await);
+    }
+    throttle::password(&here.services, host(2, 1), "ada").await.unwrap();
+    // Neither was anything taken from whoever else signs in from there.
+    throttle::password(&here.services, host(1, 1), "eve").await.unwrap();
+    throttle::password(&here.services, host(1, 1), "bob").await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_is_signed_in_is_not_shut_out_by_those_who_are_not() {
+    let [shop, _] = both().await;
+    for network in 1..=2 {
+        throttle::password(&shop.services, host(network, 1), "ada").await.unwrap();
+    }
+    wait(throttle::password(&shop.services, host(3, 1), "ada").await);
+    throttle::own_password(&shop.services, "ada").await.unwrap();
+    wait(throttle::own_password(&shop.services, "Ada").await);
 }
 
 #[tokio::test]
