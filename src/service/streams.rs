@@ -190,7 +190,7 @@ struct ActivityStream<K: std::hash::Hash + Eq + Copy> {
     buffer: VecDeque<Activity>,
 }
 
-/// Each change of state of the viewer's own attempts behind a cursor. Without one it begins a few
+/// Each change of state of the viewer's own attempts behind a cursor. Without one it begins ten
 /// seconds ago. Never ends by itself.
 pub async fn viewer_activity(
     services: Arc<Services>,

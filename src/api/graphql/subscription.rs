@@ -61,7 +61,10 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The course's id.")] course_id: ID,
-        #[graphql(desc = "Behind this cursor; from now on where it is left out.")] after: Option<String>,
+        #[graphql(
+            desc = "Behind this cursor. Where it is left out, from ten seconds ago: what changes between loading a page and watching it is not missed."
+        )]
+        after: Option<String>,
     ) -> Result<Streamed<Activity>> {
         let (viewer, last) = (ctx.viewer()?.clone(), ctx.data_opt().cloned());
         let (id, after) = (parse_id(&course_id, "course")?, start(ctx, after.as_deref())?);
@@ -73,7 +76,10 @@ impl Subscription {
     async fn viewer_activity(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Behind this cursor; from now on where it is left out.")] after: Option<String>,
+        #[graphql(
+            desc = "Behind this cursor. Where it is left out, from ten seconds ago: what changes between loading a page and watching it is not missed."
+        )]
+        after: Option<String>,
     ) -> Result<Streamed<Activity>> {
         let (viewer, last) = (ctx.viewer()?.clone(), ctx.data_opt().cloned());
         let after = start(ctx, after.as_deref())?;
