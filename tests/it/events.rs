@@ -8,7 +8,7 @@ use std::time::Duration;
 use codecanvas::domain::attempt::Activity;
 use codecanvas::domain::attempt::OutputExtent;
 use codecanvas::domain::course::CourseRole;
-use codecanvas::domain::event::{EventBody, EventCursor};
+use codecanvas::domain::event::{Event, EventBody, EventCursor};
 use codecanvas::domain::verdict::{AttemptState, Verdict};
 use codecanvas::service::input::NewSubmissionInput;
 use codecanvas::service::{attempts, streams};
@@ -50,7 +50,7 @@ async fn a_reader_that_comes_back_goes_on_where_it_was() {
     let (_, attempt) = shop.submit(&ada, "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.03; done").await;
     let mut log = Vec::new();
     let mut cursor = None;
-    while !log.last().is_some_and(|event: &codecanvas::domain::event::Event| event.body.is_last()) {
+    while !log.last().is_some_and(|event: &Event| event.body.is_last()) {
         // Two events, then the connection is lost.
         let stream =
             streams::attempt_events(Arc::clone(&shop.services), ada.clone(), attempt.id, cursor).await.unwrap();
@@ -61,6 +61,32 @@ async fn a_reader_that_comes_back_goes_on_where_it_was() {
     assert_whole(&log);
     assert_eq!(stdout(&log), "1\n2\n3\n4\n5\n6\n7\n8\n");
     assert_eq!(shop.events(&ada, attempt.id, cursor).await, []);
+}
+
+/// Nothing is kept for who does not read: what they have missed is in the log, also after that was packed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_rests_until_the_end_goes_on_where_it_was() {
+    let shop = Workshop::open().await;
+    let ada = shop.user("ada").await;
+    let _worker = shop.worker(1, LEASE).await;
+    let input = NewSubmissionInput { is_interactive: true, ..bash("echo begun; read -r _; seq 50000") };
+    let (_, attempt) = shop.hand_in(&ada, input).await.unwrap();
+    let stream = streams::attempt_events(Arc::clone(&shop.services), ada.clone(), attempt.id, None).await.unwrap();
+    let mut stream = pin!(stream.map(Result::unwrap));
+    let mut log = Vec::new();
+    while !log.last().is_some_and(|event: &Event| matches!(event.body, EventBody::OutputChunk { .. })) {
+        log.push(stream.next().await.unwrap());
+    }
+    let typed = attempts::WriteStdin { offset: None, bytes: "go\n".into(), is_end: true };
+    attempts::write_stdin(&shop.services, &ada, attempt.id, typed).await.unwrap();
+    let whole = shop.events(&ada, attempt.id, None).await;
+    let live: i64 = sqlx::query_scalar("SELECT count(*) FROM attempt_events").fetch_one(shop.pool()).await.unwrap();
+    assert_eq!(live, 0, "the log is packed when the last event can be read");
+    log.extend(stream.collect::<Vec<_>>().await);
+    assert_whole(&log);
+    assert_eq!(log, whole);
+    let numbers: Vec<_> = (1..=50_000).map(|number| number.to_string()).collect();
+    assert_eq!(stdout(&log), format!("begun\n{}\n", numbers.join("\n")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
