@@ -16,15 +16,9 @@ def expect(is_true, what):
         failures.append(what)
 
 
-class Loader(yaml.SafeLoader):
-    """Reads the tags that Compose adds to YAML."""
-
-
-Loader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
-
 compose_text = (ROOT / "docker/compose.yaml").read_text()
-compose = yaml.load(compose_text, Loader)
-legacy = yaml.load((ROOT / "docker/compose.cgroup1.yaml").read_text(), Loader)
+compose = yaml.safe_load(compose_text)
+legacy = yaml.safe_load((ROOT / "docker/compose.cgroup1.yaml").read_text())
 services = compose["services"]
 for file in (compose, legacy):
     for name, service in file["services"].items():
