@@ -193,6 +193,8 @@ async fn what_was_run_is_found_shown_repeated_and_stopped() {
     assert_eq!(listed(&["history"]).await.lines().count(), 3);
     let failed = listed(&["history", "--verdict", "runtime-error", "--language", "bash"]).await;
     assert!(failed.contains("! error") && failed.lines().count() == 2, "{failed}");
+    // By the names that `run -l` takes, too.
+    assert_eq!(listed(&["history", "-l", "Shell"]).await, failed);
     assert_eq!(listed(&["history", "--contains", "exit 7"]).await.lines().count(), 2);
     let nothing = ada.run(&["history", "--until", "2020-01-01"]).await.ok();
     assert!(nothing.stdout.is_empty() && nothing.stderr.contains("nothing was handed in"), "{nothing:?}");

@@ -5,12 +5,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::answers::{
-    AttemptAnswer, CourseAnswer, FindAnswer, Found, HistoryLine, Page, StepOutput, StepsOutput, Submission,
-    SubmissionAnswer, ViewerAnswer, WithMembers, WithSubmissions,
+    AttemptAnswer, CourseAnswer, FindAnswer, Found, HistoryLine, LanguagesAnswer, Page, StepOutput, StepsOutput,
+    Submission, SubmissionAnswer, ViewerAnswer, WithMembers, WithSubmissions,
 };
 use super::console::outcome_of;
 use super::courses;
 use super::failure::Failure;
+use super::language;
 use super::outcome;
 use super::server::Server;
 use super::terminal;
@@ -77,10 +78,16 @@ pub async fn history(server: &Server, args: HistoryArgs) -> Result<u8, Failure> 
         (Some(course_id), Some(author)) => Some(vec![member(server, course_id, author).await?]),
         (None | Some(_), None) | (None, Some(_)) => None,
     };
+    let languages: Vec<String> = if args.language.is_empty() {
+        Vec::new()
+    } else {
+        let offered: LanguagesAnswer = server.ask(include_str!("operations/languages.graphql"), ()).await?;
+        args.language.iter().map(|name| language::resolve(&offered.languages, name)).collect()
+    };
     let some = |list: Value| if list.as_array().is_some_and(Vec::is_empty) { Value::Null } else { list };
     let filter = json!({
         "authorIds": author_ids,
-        "languages": some(json!(args.language)),
+        "languages": some(json!(languages)),
         "verdicts": some(json!(args.verdict)),
         "states": some(json!(args.state)),
         "createdAfter": args.since,

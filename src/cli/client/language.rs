@@ -47,12 +47,21 @@ pub fn choose(
     }
 }
 
+/// The name of the language that people call `name`; one that nobody offers any more was called what it is.
+pub fn resolve(offered: &[Language], name: &str) -> String {
+    called(offered, name).map_or_else(|| name.to_owned(), |language| language.name.clone())
+}
+
 fn by_name(offered: &[Language], name: &str) -> Result<String, Failure> {
-    offered
-        .iter()
-        .find(|language| language.name == name || language.aliases.iter().any(|alias| alias == name))
+    called(offered, name)
         .map(|language| language.name.clone())
         .ok_or_else(|| Failure::Usage(format!("this server does not offer `{name}`, only {}", names(offered))))
+}
+
+fn called<'a>(offered: &'a [Language], name: &str) -> Option<&'a Language> {
+    offered.iter().find(|language| {
+        std::iter::once(&language.name).chain(&language.aliases).any(|own| own.eq_ignore_ascii_case(name))
+    })
 }
 
 fn by_extension<'a>(offered: &'a [Language], path: &str) -> BTreeSet<&'a str> {
