@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Response, Url, redirect};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
@@ -159,13 +159,17 @@ impl Server {
         let body = self.read_bounded(response).await?;
         let answer: Answer<T> = match serde_json::from_slice(&body) {
             Ok(answer) => answer,
-            Err(_) if status.is_server_error() => {
-                return Err(Failure::Unreachable {
-                    server: self.address().to_owned(),
-                    detail: format!("status {status}"),
+            // What was refused is missing in the data.
+            Err(error) => {
+                let answer = serde_json::from_slice::<Answer<IgnoredAny>>(&body).ok();
+                return Err(match answer.and_then(|answer| answer.errors.into_iter().next()) {
+                    Some(refusal) => self.refused(refusal),
+                    None if status.is_server_error() => {
+                        Failure::Unreachable { server: self.address().to_owned(), detail: format!("status {status}") }
+                    }
+                    None => self.bad_answer(format!("status {status}, {error}")),
                 });
             }
-            Err(error) => return Err(self.bad_answer(format!("status {status}, {error}"))),
         };
         match (answer.errors.into_iter().next(), answer.data) {
             (Some(error), _) => Err(self.refused(error)),
