@@ -286,7 +286,11 @@ async fn interrupts(server: &Server, attempt_id: &str) -> std::convert::Infallib
                     terminal::notice(&failure.to_string());
                 }
             }
-            _ = tokio::signal::ctrl_c() => std::process::exit(exit::CANCELLED.into()),
+            _ = tokio::signal::ctrl_c() => {
+                // Nobody knows whether the service has heard of it.
+                terminal::notice(&format!("the program may still run: codecanvas cancel {attempt_id}"));
+                std::process::exit(exit::CANCELLED.into());
+            }
         }
         if tokio::signal::ctrl_c().await.is_ok() {
             std::process::exit(exit::CANCELLED.into());
