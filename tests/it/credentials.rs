@@ -19,6 +19,7 @@ async fn another_password_ends_the_other_sessions_and_no_token() {
     let change = |current, new| people::change_password(&desk.services, &viewer, current, new);
     assert_eq!(code(change("wrong horse", "battery staple").await), "INVALID_INPUT");
     assert_eq!(code(change(PASSWORD, "short").await), "INVALID_INPUT");
+    assert_eq!(code(change(PASSWORD, "12345678").await), "INVALID_INPUT");
     assert!(desk.authenticate(there.secret.reveal()).await.is_some());
     change(PASSWORD, "battery staple").await.unwrap();
 

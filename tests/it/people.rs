@@ -32,6 +32,7 @@ async fn bad_input_is_named_and_leaves_nothing() {
         (Register { username: "guest-1".to_owned(), ..ada() }, "username"),
         (Register { username: "a\0".to_owned(), ..ada() }, "username"),
         (Register { password: "short".to_owned(), ..ada() }, "password"),
+        (Register { password: "password1".to_owned(), ..ada() }, "password"),
         (Register { password: "x".repeat(1025), ..ada() }, "password"),
         (Register { username: "ada-lovelace".to_owned(), password: "Ada-Lovelace".to_owned(), ..ada() }, "password"),
         (Register { display_name: Some("\u{202e}nimda".to_owned()), ..ada() }, "displayName"),

@@ -38,7 +38,7 @@ export type CancelAttemptInput = {
 export type ChangePasswordInput = {
   /** The password so far. */
   currentPassword: string;
-  /** At least 8 characters. */
+  /** At least 8 characters, and not easily guessed. */
   newPassword: string;
 };
 
@@ -122,7 +122,7 @@ export type OutputStream =
 export type RegisterInput = {
   /** The name to sign in with: letters, digits, dots, dashes and underscores. */
   username: string;
-  /** At least 8 characters. */
+  /** At least 8 characters, and not easily guessed. */
   password: string;
   /** What others will see; the username where it is left out. */
   displayName?: string | null | undefined;

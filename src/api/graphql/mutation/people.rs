@@ -18,7 +18,7 @@ use crate::service::{admin, people, sessions, tokens};
 pub struct RegisterInput {
     /// The name to sign in with: letters, digits, dots, dashes and underscores.
     username: String,
-    /// At least 8 characters.
+    /// At least 8 characters, and not easily guessed.
     password: String,
     /// What others will see; the username where it is left out.
     display_name: Option<String>,
@@ -73,7 +73,7 @@ pub struct SignOutPayload {
 pub struct ChangePasswordInput {
     /// The password so far.
     current_password: String,
-    /// At least 8 characters.
+    /// At least 8 characters, and not easily guessed.
     new_password: String,
 }
 
