@@ -296,3 +296,22 @@ async fn an_event_stream_is_what_its_protocol_and_browsers_demand() {
     assert_eq!(event.data["errors"][0]["extensions"]["code"], "INVALID_INPUT");
     assert_eq!(stream.next().await.unwrap().kind, "complete");
 }
+
+#[tokio::test]
+async fn where_a_field_has_failed_is_null_as_the_specification_says() {
+    let app = TestApp::start().await;
+    let (ada, bob) = (app.teacher("ada").await, app.student("bob").await);
+    let course = ada.create_course("Intro").await;
+    bob.join_course(&course["joinCode"]).await;
+    let query = "query($id: ID!) {
+        seen: course(id: $id) { title }
+        refused: course(id: $id) { title roster { consecutiveFailures } }
+        viewer { username }
+    }";
+    let answer = bob.answer(query, json!({ "id": course["id"] })).await;
+    let data = json!({ "seen": { "title": "Intro" }, "refused": null, "viewer": { "username": "bob" } });
+    assert_eq!(answer["data"], data, "{answer:#}");
+    let [error] = answer["errors"].as_array().unwrap().as_slice() else { panic!("{answer:#}") };
+    assert_eq!(error["path"], json!(["refused", "roster"]));
+    assert_eq!(error["extensions"]["code"], "FORBIDDEN");
+}

@@ -8,6 +8,7 @@
 //! - [`object`], [`enums`], [`scalar`], [`connection`]: the types
 //! - [`asking`], [`asker`]: who asks, and how a resolver learns of it
 //! - [`limit`]: how much one query may ask for
+//! - [`nulls`]: what stands where a field has failed
 //! - [`resume`]: cursors beside the request
 //! - [`streamed`]: what a subscription keeps while it waits
 
@@ -18,6 +19,7 @@ pub mod enums;
 pub mod limit;
 pub mod loader;
 pub mod mutation;
+pub mod nulls;
 pub mod object;
 pub mod query;
 pub mod resume;
@@ -34,6 +36,7 @@ use self::asking::Asking;
 use self::limit::ComplexityLimit;
 use self::loader::Batch;
 use self::mutation::Mutation;
+use self::nulls::NullPropagation;
 use self::query::Query;
 use self::subscription::Subscription;
 use super::Api;
@@ -54,6 +57,7 @@ pub fn schema(services: Arc<Services>, cookie: SessionCookie, complexity: usize)
         .data(services)
         .data(cookie)
         .extension(ComplexityLimit(complexity))
+        .extension(NullPropagation)
         // The document was measured before it came here, fragments included.
         .limit_recursive_depth(64)
         .finish()
