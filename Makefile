@@ -68,7 +68,9 @@ checks: ## formats, lints, licences, unused dependencies, spelling
 
 .PHONY: rust-test
 rust-test: ## unit and integration tests: real Postgres, real boxes
-	trap scripts/remove-groups EXIT; REQUIRE_SANDBOX=1 cargo test --workspace -- --skip attacks::
+	@# Half of what tests do is to wait, for leases to end and for programs to be stopped.
+	trap scripts/remove-groups EXIT; RUST_TEST_THREADS=$$((2 * $$(nproc))) REQUIRE_SANDBOX=1 \
+	  cargo test --workspace -- --skip attacks::
 	@# Each attack is judged by what it leaves on the host: nothing else may run beside them.
 	trap scripts/remove-groups EXIT; REQUIRE_SANDBOX=1 cargo test --test it attacks::
 
