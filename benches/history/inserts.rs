@@ -87,23 +87,7 @@ impl Copy {
             sqlx::query_scalar("UPDATE users SET role = 'ADMIN' WHERE username = 'user1' RETURNING id")
                 .fetch_one(&pool)
                 .await?;
-        let limits = serde_json::json!({
-            "cpu_time_ms": 1000, "wall_time_ms": 1000, "memory_bytes": 1 << 26, "output_bytes": 1 << 16,
-            "processes": 10, "disk_bytes": 1 << 20
-        });
-        let language = serde_json::json!([{
-            "name": "bash", "display_name": "Bash", "version": "GNU bash 5", "aliases": [], "extensions": [".sh"],
-            "is_compiled": false, "source_file": "main.sh", "template": "", "editor_mode": "shell",
-            "default_limits": limits, "maximum_limits": limits, "compile_limits": null, "compile_command": null,
-            "run_command": "bash main.sh"
-        }]);
-        sqlx::query(
-            "INSERT INTO workers (id, hostname, slots, isolation, languages, last_seen_at)
-             VALUES (gen_random_uuid(), 'nowhere', 1, '{}', $1, now() + interval '1 hour')",
-        )
-        .bind(language)
-        .execute(&pool)
-        .await?;
+        sqlx::query(include_str!("../../tests/it/support/promise_bash.sql")).execute(&pool).await?;
         let viewer = Viewer {
             user_id: UserId::from_uuid(user),
             username: "user1".to_owned(),

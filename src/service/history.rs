@@ -75,6 +75,14 @@ impl Searches {
     }
 }
 
+/// A turn for who looks for a text; others need none.
+async fn turn<'s>(services: &'s Services, needle: Option<&Needle>) -> Result<Option<[SemaphorePermit<'s>; 2]>, Error> {
+    match needle {
+        Some(_) => services.searches.turn().await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// A page of submissions, newest first.
 ///
 /// # Errors
@@ -88,10 +96,7 @@ pub async fn list(
     page: &PageRequest<SubmissionId>,
 ) -> Result<Page<Submission>, Error> {
     let needle = check_text(filter)?;
-    let _turn = match needle {
-        Some(_) => Some(services.searches.turn().await?),
-        None => None,
-    };
+    let _turn = turn(services, needle.as_ref()).await?;
     let mut tx = services.begin().await?;
     let Some(scope) = narrow(&mut tx, viewer, scope, filter).await? else {
         return Ok(Page::new(Vec::new(), page));
@@ -120,10 +125,7 @@ pub async fn count(
     filter: &SubmissionFilter,
 ) -> Result<i64, Error> {
     let needle = check_text(filter)?;
-    let _turn = match needle {
-        Some(_) => Some(services.searches.turn().await?),
-        None => None,
-    };
+    let _turn = turn(services, needle.as_ref()).await?;
     let mut tx = services.begin().await?;
     let Some(scope) = narrow(&mut tx, viewer, scope, filter).await? else { return Ok(0) };
     let open = find_open(&mut tx, filter).await?;

@@ -63,7 +63,7 @@ impl Extension for Failures {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        let (node, kind) = (info.path_node, info.return_type.to_owned());
+        let (node, kind) = (info.path_node, info.return_type);
         let result = next.run(ctx, info).await;
         let mut found = self.found();
         if result.is_ok() && found.lost.is_empty() {
@@ -81,7 +81,7 @@ impl Extension for Failures {
         // The library takes items for what must not be null. Their field knows better.
         if matches!(node.segment, QueryPathSegment::Name(_)) {
             let below = found.lost.extract_if(|lost| lost.starts_with(&path)).collect::<Vec<_>>();
-            let is_lost = below.iter().any(|lost| lose(&mut value, &kind, &lost[path.len()..]));
+            let is_lost = below.iter().any(|lost| lose(&mut value, kind, &lost[path.len()..]));
             if is_lost {
                 found.lost.insert(node.parent.map(|parent| parent.to_string_vec()).unwrap_or_default());
             }

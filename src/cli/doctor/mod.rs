@@ -144,19 +144,19 @@ async fn check_boxes(
     // Beside a running worker: not in its control groups. Two slots are what the attack suite needs.
     settings.cgroup_parent = Some(format!("{}-doctor", config.worker.cgroup_parent));
     settings.slots = std::num::NonZero::new(2);
-    let allowed = settings.waived_protections.clone();
     let executor = match Executor::start(settings.clone(), shutdown.clone()).await {
         Ok(executor) => executor,
         Err(refused) => {
             // Without what a worker insists on there may be boxes all the same: all of it is told, not the first only.
             settings.waived_protections = REQUIRED_PROTECTIONS.map(str::to_owned).to_vec();
-            let Ok(weaker) = Executor::start(settings, shutdown.clone()).await else {
+            let weaker = Executor::start(settings, shutdown.clone()).await.ok();
+            let Some(weaker) = weaker.filter(|weaker| !missing(weaker).is_empty()) else {
                 report.line(State::Bad, "boxes", &format!("{:#}", anyhow::Error::new(refused)))?;
                 writeln!(report.output, "  A worker refuses to start on this host.")?;
                 return Ok(None);
             };
             say_protections(report, &weaker)?;
-            writeln!(report.output, "  {}", how_to_go_without(&weaker, allowed))?;
+            writeln!(report.output, "  {}", how_to_go_without(&weaker))?;
             say_languages(report, &weaker)?;
             // Hostile programs are not let loose where nothing may stop them.
             return Ok(None);
@@ -167,14 +167,17 @@ async fn check_boxes(
     Ok(Some(executor))
 }
 
+/// The protections that boxes do not have at all.
+fn missing(executor: &Executor) -> Vec<String> {
+    executor.protections().into_iter().filter(|(_, extent)| *extent == 0.0).map(|(name, _)| name).collect()
+}
+
 /// What an operator who cannot have what is missing may do.
-fn how_to_go_without(executor: &Executor, mut allowed: Vec<String>) -> String {
-    let missing = executor.protections().into_iter().filter(|(_, value)| *value == 0.0).map(|(name, _)| name);
-    allowed.extend(missing);
+fn how_to_go_without(executor: &Executor) -> String {
     format!(
         "A worker refuses to start on this host. Where programs are trusted, what is missing may be: \
          --set worker.allow_missing={}",
-        allowed.join(",")
+        missing(executor).join(",")
     )
 }
 
