@@ -8,6 +8,7 @@
 //! - [`object`], [`enums`], [`scalar`], [`connection`]: the types
 //! - [`asking`], [`asker`]: who asks, and how a resolver learns of it
 //! - [`limit`]: how much one query may ask for
+//! - [`loads`]: when loaders read
 //! - [`nulls`]: what stands where a field has failed
 //! - [`resume`]: cursors beside the request
 //! - [`streamed`]: what a subscription keeps while it waits
@@ -18,6 +19,7 @@ pub mod connection;
 pub mod enums;
 pub mod limit;
 pub mod loader;
+pub mod loads;
 pub mod mutation;
 pub mod nulls;
 pub mod object;
@@ -28,6 +30,7 @@ pub mod streamed;
 pub mod subscription;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Request, SDLExportOptions, SchemaBuilder};
@@ -35,6 +38,7 @@ use async_graphql::{Request, SDLExportOptions, SchemaBuilder};
 use self::asking::Asking;
 use self::limit::ComplexityLimit;
 use self::loader::Batch;
+use self::loads::Loads;
 use self::mutation::Mutation;
 use self::nulls::NullPropagation;
 use self::query::Query;
@@ -74,10 +78,13 @@ pub fn sdl() -> String {
 }
 
 impl Api {
-    /// A request with what its resolvers ask the context for.
-    pub fn context(&self, identity: &Identity, request: Request) -> Request {
+    /// A request with what its resolvers ask the context for, and the loads by which it must be executed.
+    pub fn context(&self, identity: &Identity, request: Request) -> (Request, Loads) {
+        let loads = Loads::default();
         let asking = Arc::new(Asking::new(identity.clone()));
         let batch = Batch::new(Arc::clone(&self.services), Arc::clone(&asking));
-        request.data(asking).data(DataLoader::new(batch, tokio::spawn))
+        // Who asks for the same is known by then; see `loads`.
+        let loader = DataLoader::new(batch, loads.starter()).delay(Duration::ZERO);
+        (request.data(asking).data(loader), loads)
     }
 }

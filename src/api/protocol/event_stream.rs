@@ -73,11 +73,12 @@ fn answers(
     cursor: LastCursor,
 ) -> BoxStream<'static, Answer> {
     if operation.kind == OperationType::Subscription {
-        let mut request = api.context(identity, operation.request).data(cursor);
+        let (request, loads) = api.context(identity, operation.request);
+        let mut request = request.data(cursor);
         if let Some(resume_after) = resume_after {
             request = request.data(resume_after);
         }
-        return api.schema.execute_stream(request).map(answer::finish).boxed();
+        return loads.of_each(api.schema.execute_stream(request)).map(answer::finish).boxed();
     }
     let (api, identity) = (Arc::clone(api), identity.clone());
     stream::once(async move { execute(&api, &identity, operation).await }).boxed()

@@ -13,8 +13,8 @@ use crate::api::identity::Identity;
 
 /// Executes a query or mutation. A panic is our fault: the client gets INTERNAL, the log the rest.
 pub async fn execute(api: &Arc<Api>, identity: &Identity, operation: Operation) -> Answer {
-    let request = api.context(identity, operation.request);
-    match AssertUnwindSafe(api.schema.execute(request)).catch_unwind().await {
+    let (request, loads) = api.context(identity, operation.request);
+    match AssertUnwindSafe(loads.during(api.schema.execute(request))).catch_unwind().await {
         Ok(answer) => answer::finish(answer),
         Err(_) => answer::broken(),
     }

@@ -114,8 +114,8 @@ async fn begin(
     // Asked anew for each operation: the session may have ended since the connection began.
     let identity = api.identify(&credential, &client).await.map_err(Box::<Answer>::from)?;
     if operation.kind == OperationType::Subscription {
-        let request = api.context(&identity, operation.request);
-        return Ok(Begun::Subscription(api.schema.execute_stream(request)));
+        let (request, loads) = api.context(&identity, operation.request);
+        return Ok(Begun::Subscription(loads.of_each(api.schema.execute_stream(request)).boxed()));
     }
     let answer = Box::new(execute(&api, &identity, operation).await);
     if answer::is_request_error(&answer) { Err(answer) } else { Ok(Begun::Answered(answer)) }
