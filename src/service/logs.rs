@@ -8,6 +8,7 @@ use crate::domain::event::{Event, EventBody, EventCursor};
 use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
 use crate::store;
 use crate::store::events::ReadableAttempt;
+use crate::store::log::Stored;
 
 /// The log of an attempt as far as it is read.
 pub(super) enum Read {
@@ -26,18 +27,15 @@ pub(super) async fn read(
     after: Option<i32>,
     limit: i64,
 ) -> sqlx::Result<Read> {
-    let live = store::events::list_after(conn, attempt, after, limit).await?;
-    if !live.is_empty() {
-        return Ok(Read::Part(live));
-    }
-    let mut log = match store::log::find(conn, attempt).await? {
-        Some(log) => log,
-        None => match store::attempts::find(conn, viewer, attempt.id()).await? {
+    let mut log = match store::log::read_after(conn, attempt, after, limit).await? {
+        Stored::Packed(log) => log,
+        Stored::Live(events) if !events.is_empty() => return Ok(Read::Part(events)),
+        Stored::Live(_) => match store::attempts::find(conn, viewer, attempt.id()).await? {
             Some(row) if row.state.is_final() => {
                 // It may have finished between the two statements: then it is packed by now.
-                match store::log::find(conn, attempt).await? {
-                    Some(log) => log,
-                    None => synthesise(
+                match store::log::read_after(conn, attempt, after, limit).await? {
+                    Stored::Packed(log) => log,
+                    Stored::Live(_) => synthesise(
                         &row,
                         &store::steps::list_by_attempts(conn, viewer, &[row.id], OutputExtent::Whole).await?,
                     ),

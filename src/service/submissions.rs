@@ -17,6 +17,7 @@ use crate::domain::user::SiteRole;
 use crate::domain::verdict::AttemptState;
 use crate::store;
 use crate::store::attempts::NewAttempt;
+use crate::store::submissions::FileRow;
 
 /// Hands in a program: stores it and queues its first attempt.
 ///
@@ -46,8 +47,7 @@ fn is_missing_source(cause: &(dyn std::error::Error + Send + Sync + 'static)) ->
 
 async fn store_new(services: &Services, viewer: &Viewer, new: &NewSubmission) -> Result<(Submission, Attempt), Error> {
     let digest = new.digest();
-    let mut tx = services.begin().await?;
-    store::queue::lock_user(&mut tx, viewer.user_id).await?;
+    let mut tx = store::queue::begin_for(&services.pool, viewer.user_id).await?;
     if let Some(key) = &new.idempotency_key
         && let Some(earlier) = store::submissions::find_earlier(&mut tx, viewer.user_id, key).await?
     {
@@ -77,20 +77,8 @@ async fn insert(
     digest: &[u8],
     quota: Quota,
 ) -> Result<(Submission, Attempt), Error> {
-    let digests: Vec<_> = new.files.iter().map(super::input::NewFile::sha256).collect();
-    let sources: Vec<_> = new
-        .files
-        .iter()
-        .zip(&digests)
-        .map(|(file, sha256)| store::sources::Source { sha256, bytes: &file.bytes })
-        .collect();
-    store::sources::insert_missing(conn, &sources).await?;
-    let rows: Vec<_> = new
-        .files
-        .iter()
-        .zip(&digests)
-        .map(|(file, sha256)| store::submissions::FileRow { path: file.path.clone(), sha256: sha256.clone() })
-        .collect();
+    let files: Vec<_> =
+        new.files.iter().map(|file| FileRow { path: &file.path, sha256: file.sha256(), bytes: &file.bytes }).collect();
     let mut submission = Submission {
         id: SubmissionId::new(),
         author_id: viewer.user_id,
@@ -107,20 +95,22 @@ async fn insert(
     };
     let row = store::submissions::NewSubmission {
         submission: &submission,
-        files: &rows,
+        files: &files,
         idempotency_key: new.idempotency_key.as_deref(),
         input_sha256: digest,
+        attempt: NewAttempt {
+            id: submission.counted_attempt_id,
+            submission_id: submission.id,
+            author_id: submission.author_id,
+            course_id: submission.course_id,
+            requested_by: viewer.user_id,
+            limits: new.limits,
+            language: &submission.language,
+            running_quota: at_most(quota.running),
+        },
     };
-    submission.created_at = store::submissions::insert(conn, &row).await?;
-    let attempt = NewAttempt {
-        id: submission.counted_attempt_id,
-        submission_id: submission.id,
-        requested_by: viewer.user_id,
-        limits: new.limits,
-        language: &submission.language,
-        running_quota: at_most(quota.running),
-    };
-    let attempt = store::attempts::insert(conn, &attempt).await?;
+    let attempt = store::submissions::insert(conn, &row).await?;
+    submission.created_at = attempt.queued_at;
     Ok((submission, attempt))
 }
 
@@ -137,8 +127,7 @@ pub async fn rerun(
         return Err(Error::conflict("Its language is not offered at the moment."));
     };
     check_limits(&limits, &language)?;
-    let mut tx = services.begin().await?;
-    store::queue::lock_user(&mut tx, viewer.user_id).await?;
+    let mut tx = store::queue::begin_for(&services.pool, viewer.user_id).await?;
     // Others who run it again wait here, so that each attempt gets a number of its own.
     store::submissions::lock(&mut tx, id).await?;
     let submission = get_in(&mut tx, viewer, id).await?;
@@ -151,6 +140,8 @@ pub async fn rerun(
     let new = NewAttempt {
         id: AttemptId::new(),
         submission_id: id,
+        author_id: submission.author_id,
+        course_id: submission.course_id,
         requested_by: viewer.user_id,
         limits,
         language: &language.name,

@@ -11,7 +11,7 @@ use super::{events, leases, log, steps};
 use crate::auth::Viewer;
 use crate::domain::attempt::{Attempt, Output, Step};
 use crate::domain::event::{Event, EventBody};
-use crate::domain::ids::{AttemptId, SubmissionId, UserId};
+use crate::domain::ids::{AttemptId, CourseId, LeaseId, SubmissionId, UserId};
 use crate::domain::limits::RequestedLimits;
 use crate::domain::units::Bytes;
 use crate::domain::verdict::{AttemptState, OutputStream, StepKind, Verdict};
@@ -23,6 +23,10 @@ pub struct NewAttempt<'a> {
     pub id: AttemptId,
     /// Of which submission.
     pub submission_id: SubmissionId,
+    /// Whose that is.
+    pub author_id: UserId,
+    /// In which course.
+    pub course_id: Option<CourseId>,
     /// Who asks.
     pub requested_by: UserId,
     /// What they ask for.
@@ -33,56 +37,83 @@ pub struct NewAttempt<'a> {
     pub running_quota: i32,
 }
 
-/// Puts an attempt into the queue, with event 0. The user must be locked: [`super::queue::lock_user`].
+/// A statement that puts an attempt into the queue, with event 0, and what else it is to do. Its first eight parameters
+/// are the attempt's. It answers with the number of the attempt and when it was queued.
+macro_rules! queue {
+    ($more:literal, $attempt:expr $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $crate::store::attempts::QueueEntry,
+            r#"WITH attempt AS (
+                 INSERT INTO attempts (id, submission_id, number, requested_by, requested_limits, state, queued_at)
+                 SELECT $1, $2, COALESCE(max(number), 0) + 1, $3, $4, 'QUEUED', clock_timestamp()
+                 FROM attempts
+                 WHERE submission_id = $2
+                 RETURNING number, queued_at
+             ), queued AS (
+                 INSERT INTO queue (attempt_id, user_id, language, running_quota, turn)
+                 SELECT $1, $3, $5, $6, GREATEST(
+                     (SELECT max(turn) + 1 FROM queue WHERE user_id = $3 AND lease_id IS NULL),
+                     (SELECT min(turn) FROM queue WHERE lease_id IS NULL),
+                     0
+                 )
+             ), logged AS (
+                 INSERT INTO attempt_events (attempt_id, sequence, at, kind, state)
+                 SELECT $1, 0, queued_at, 'STATE_CHANGED', 'QUEUED' FROM attempt
+             ), recorded AS (
+                 INSERT INTO activity (attempt_id, author_id, course_id, state)
+                 VALUES ($1, $7, $8, 'QUEUED')
+                 RETURNING concat_ws(' ', author_id, course_id) AS feeds
+             )"# + $more + r#"
+             SELECT
+                 a.number AS "number!", a.queued_at AS "queued_at!",
+                 pg_notify('queue', '') IS NULL AS worker_told, pg_notify('activity', r.feeds) IS NULL AS reader_told
+             FROM attempt a
+             CROSS JOIN recorded r"#,
+            $attempt.id.as_uuid(),
+            $attempt.submission_id.as_uuid(),
+            $attempt.requested_by.as_uuid(),
+            sqlx::types::Json($attempt.limits) as sqlx::types::Json<$crate::domain::limits::RequestedLimits>,
+            $attempt.language,
+            $attempt.running_quota,
+            $attempt.author_id.as_uuid(),
+            $attempt.course_id.map($crate::domain::ids::CourseId::as_uuid),
+            $($argument),*
+        )
+    };
+}
+pub(super) use queue;
+
+/// What the database says of an attempt that it has put into the queue.
+pub(super) struct QueueEntry {
+    pub(super) number: i32,
+    pub(super) queued_at: DateTime<Utc>,
+    #[expect(dead_code, reason = "a statement has to answer with what its functions return")]
+    pub(super) worker_told: Option<bool>,
+    #[expect(dead_code, reason = "a statement has to answer with what its functions return")]
+    pub(super) reader_told: Option<bool>,
+}
+
+impl QueueEntry {
+    /// The attempt that was asked for.
+    pub(super) const fn attempt(&self, new: &NewAttempt<'_>) -> Attempt {
+        Attempt {
+            id: new.id,
+            submission_id: new.submission_id,
+            number: self.number,
+            requested_by: new.requested_by,
+            state: AttemptState::Queued,
+            verdict: None,
+            language_version: None,
+            queued_at: self.queued_at,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+}
+
+/// Puts an attempt into the queue, with event 0. The user must be locked: [`super::queue::begin_for`].
 pub async fn insert(conn: &mut PgConnection, new: &NewAttempt<'_>) -> sqlx::Result<Attempt> {
-    let row = sqlx::query!(
-        r#"WITH attempt AS (
-             INSERT INTO attempts (id, submission_id, number, requested_by, requested_limits, state, queued_at)
-             SELECT $1, $2, COALESCE(max(number), 0) + 1, $3, $4, 'QUEUED', clock_timestamp()
-             FROM attempts
-             WHERE submission_id = $2
-             RETURNING number, queued_at
-         ), queued AS (
-             INSERT INTO queue (attempt_id, user_id, language, running_quota, turn)
-             SELECT $1, $3, $5, $6, GREATEST(
-                 (SELECT max(turn) + 1 FROM queue WHERE user_id = $3 AND lease_id IS NULL),
-                 (SELECT min(turn) FROM queue WHERE lease_id IS NULL),
-                 0
-             )
-         ), logged AS (
-             INSERT INTO attempt_events (attempt_id, sequence, at, kind, state)
-             SELECT $1, 0, queued_at, 'STATE_CHANGED', 'QUEUED' FROM attempt
-         ), recorded AS (
-             INSERT INTO activity (attempt_id, author_id, course_id, state)
-             SELECT $1, author_id, course_id, 'QUEUED' FROM submissions WHERE id = $2
-             RETURNING concat_ws(' ', author_id, course_id) AS feeds
-         )
-         SELECT
-             a.number AS "number!", a.queued_at AS "queued_at!",
-             pg_notify('queue', '') IS NULL AS queue, pg_notify('activity', r.feeds) IS NULL AS activity
-         FROM attempt a
-         CROSS JOIN recorded r"#,
-        new.id.as_uuid(),
-        new.submission_id.as_uuid(),
-        new.requested_by.as_uuid(),
-        Json(new.limits) as Json<RequestedLimits>,
-        new.language,
-        new.running_quota,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(Attempt {
-        id: new.id,
-        submission_id: new.submission_id,
-        number: row.number,
-        requested_by: new.requested_by,
-        state: AttemptState::Queued,
-        verdict: None,
-        language_version: None,
-        queued_at: row.queued_at,
-        started_at: None,
-        finished_at: None,
-    })
+    Ok(queue!("", new).fetch_one(conn).await?.attempt(new))
 }
 
 /// Moves attempts to other states, none of them FINISHED, in the order given. The queue's rows must be
@@ -131,74 +162,97 @@ pub async fn change_states(conn: &mut PgConnection, changes: &[(AttemptId, Attem
 /// The end of an attempt.
 #[derive(Debug)]
 pub struct Conclusion {
-    /// Which attempt. Its row of the queue must be locked.
+    /// Which attempt.
     pub attempt_id: AttemptId,
+    /// The lease by which that is said, and the sequence of its next event. `None` where the attempt's row of the queue is
+    /// locked.
+    pub by: Option<(LeaseId, i32)>,
     /// How it ended.
     pub verdict: Verdict,
     /// States that it went through and that are not stored, in order, FINISHED excepted.
     pub states: Vec<AttemptState>,
-    /// Events behind those that are stored, `AttemptFinished` excepted.
-    pub tail: Vec<Event>,
-    /// The sequence of `AttemptFinished`.
-    pub last_sequence: i32,
+    /// Steps that are not stored as they are now, each at most once.
+    pub steps: Vec<Step>,
+    /// All its events, those that are stored too, `AttemptFinished` excepted.
+    pub log: Vec<Event>,
     /// When it ended, by the clock of the one who saw it.
     pub at: DateTime<Utc>,
 }
 
-/// Gives an attempt its verdict: takes it out of the queue and packs its log.
-pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::Result<()> {
-    let Conclusion { attempt_id, verdict, mut states, mut tail, last_sequence, at } = conclusion;
+/// Gives an attempt its verdict: takes it out of the queue and packs its log. By one statement, since somebody waits for just
+/// this. Answers false, and does nothing, where the lease is not in force or the sequence is another one.
+pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::Result<bool> {
+    let Conclusion { attempt_id, by, verdict, mut states, steps, mut log, at } = conclusion;
     states.push(AttemptState::Finished);
-    tail.push(Event { sequence: last_sequence, at, body: EventBody::AttemptFinished });
-    let packed = log::pack(conn, attempt_id, tail).await?;
-    sqlx::query!(
-        "WITH finished AS (
+    let sequence = log.last().map_or(0, |last| last.sequence + 1);
+    log.push(Event { sequence, at, body: EventBody::AttemptFinished });
+    let packed = log::encode(&log)?;
+    let columns: steps::Columns = steps.iter().collect();
+    let done = steps::put!(
+        "WITH removed AS (
+             DELETE FROM queue
+             WHERE attempt_id = $16
+               AND (
+                   $17::uuid IS NULL
+                   OR (lease_id = $17 AND lease_expires_at > clock_timestamp() AND next_sequence = $18)
+               )
+             RETURNING user_id
+         ), finished AS (
              UPDATE attempts
-             SET state = 'FINISHED', verdict = $2, finished_at = clock_timestamp()
-             WHERE id = $1
+             SET state = 'FINISHED', verdict = $19, finished_at = clock_timestamp()
+             FROM removed
+             WHERE id = $16
              RETURNING id, submission_id
          ), counted AS (
              UPDATE submissions s
-             SET counted_state = 'FINISHED', counted_verdict = $2
+             SET counted_state = 'FINISHED', counted_verdict = $19
              FROM finished f
              WHERE s.id = f.submission_id AND s.counted_attempt_id = f.id
          ), recorded AS (
              INSERT INTO activity (attempt_id, author_id, course_id, state, verdict)
-             SELECT f.id, s.author_id, s.course_id, c.state, CASE c.state WHEN 'FINISHED' THEN $2 END
+             SELECT f.id, s.author_id, s.course_id, c.state, CASE c.state WHEN 'FINISHED' THEN $19 END
              FROM finished f
              JOIN submissions s ON s.id = f.submission_id
-             CROSS JOIN unnest($5::attempt_state[]) WITH ORDINALITY AS c (state, position)
+             CROSS JOIN unnest($20::attempt_state[]) WITH ORDINALITY AS c (state, position)
              ORDER BY c.position
              RETURNING concat_ws(' ', author_id, course_id) AS feeds
          ), superseded AS (
              -- Begun by a worker that was lost, and not begun again since.
-             DELETE FROM steps WHERE attempt_id = $1 AND verdict IS NULL
+             DELETE FROM steps
+             USING removed
+             WHERE attempt_id = $16 AND verdict IS NULL AND kind <> ALL ($2::step_kind[])
+         ), closed AS (
+             DELETE FROM attempt_events USING removed WHERE attempt_id = $16
          ), packed AS (
-             INSERT INTO attempt_logs (attempt_id, event_count, packed) VALUES ($1, $3, $4)
-         ), removed AS (
-             DELETE FROM queue WHERE attempt_id = $1 RETURNING user_id
-         )
+             INSERT INTO attempt_logs (attempt_id, event_count, packed) SELECT $16, $21, $22 FROM removed
+         ), put AS (
+             ",
+        " CROSS JOIN (SELECT FROM removed) AS r ",
+        ")
          SELECT
              pg_notify('activity', feeds),
-             pg_notify('attempt_events', ($1::uuid)::text),
+             pg_notify('attempt_events', ($16::uuid)::text),
              -- Its user may now run another one.
              (
                  SELECT pg_notify('queue', '')
                  FROM removed r
                  WHERE EXISTS (
-                     SELECT FROM queue q WHERE q.user_id = r.user_id AND q.lease_id IS NULL AND q.attempt_id <> $1
+                     SELECT FROM queue q WHERE q.user_id = r.user_id AND q.lease_id IS NULL AND q.attempt_id <> $16
                  )
              )
          FROM recorded",
+        columns,
         attempt_id.as_uuid(),
+        by.map(|(lease, _)| lease.as_uuid()),
+        by.map(|(_, sequence)| sequence),
         verdict as Verdict,
-        packed.event_count,
-        packed.bytes,
         &states as &[AttemptState],
+        i32::try_from(log.len()).unwrap_or(i32::MAX),
+        packed,
     )
     .execute(&mut *conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// Puts an attempt back into the queue. Everything before is superseded. The row must be locked.
@@ -219,38 +273,34 @@ pub async fn conclude_without_worker(
     reason: &str,
     at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let unfinished = steps::list_unfinished(conn, open.attempt_id).await?;
-    let mut tail = Vec::new();
+    let mut log = log::list(conn, open.attempt_id).await?;
+    let mut ended = Vec::new();
     let mut sequence = open.next_sequence;
-    if !unfinished.is_empty() {
-        let log = events::list(conn, open.attempt_id).await?;
-        for (kind, limits) in unfinished {
-            let (stdout, stderr) = output_so_far(&log, kind);
-            let step = Step {
-                attempt_id: open.attempt_id,
-                kind,
-                limits,
-                verdict: Some(verdict),
-                exit_code: None,
-                signal: None,
-                cpu_time_ms: None,
-                wall_time_ms: None,
-                peak_memory: None,
-                reason: Some(reason.to_owned()),
-                is_cached: false,
-                stdout,
-                stderr,
-            };
-            steps::put(conn, &step).await?;
-            if is_under_way(&log, kind) {
-                tail.push(Event { sequence, at, body: EventBody::StepFinished(kind) });
-                sequence += 1;
-            }
+    for (kind, limits) in steps::list_unfinished(conn, open.attempt_id).await? {
+        let (stdout, stderr) = output_so_far(&log, kind);
+        ended.push(Step {
+            attempt_id: open.attempt_id,
+            kind,
+            limits,
+            verdict: Some(verdict),
+            exit_code: None,
+            signal: None,
+            cpu_time_ms: None,
+            wall_time_ms: None,
+            peak_memory: None,
+            reason: Some(reason.to_owned()),
+            is_cached: false,
+            stdout,
+            stderr,
+        });
+        if is_under_way(&log, kind) {
+            log.push(Event { sequence, at, body: EventBody::StepFinished(kind) });
+            sequence += 1;
         }
     }
     let states = Vec::new();
-    let conclusion = Conclusion { attempt_id: open.attempt_id, verdict, states, tail, last_sequence: sequence, at };
-    conclude(conn, conclusion).await
+    let conclusion = Conclusion { attempt_id: open.attempt_id, by: None, verdict, states, steps: ended, log, at };
+    conclude(conn, conclusion).await.map(drop)
 }
 
 /// Whether the step began in the execution that the log ends with.

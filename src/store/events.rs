@@ -14,7 +14,7 @@ use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
 /// What kind of event a row is; says which of its columns are set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "event_kind", rename_all = "SCREAMING_SNAKE_CASE")]
-enum EventKind {
+pub(super) enum EventKind {
     StateChanged,
     StepStarted,
     OutputChunk,
@@ -237,16 +237,19 @@ pub async fn find_readable(
     Ok(found.map(ReadableAttempt))
 }
 
-struct Row {
-    sequence: i32,
-    at: DateTime<Utc>,
-    kind: EventKind,
-    state: Option<AttemptState>,
-    step: Option<StepKind>,
-    stream: Option<OutputStream>,
-    byte_offset: Option<i64>,
-    bytes: Option<Vec<u8>>,
-    is_end: Option<bool>,
+/// An event as it is stored. Nothing of it is there in a row that stands for none.
+pub(super) struct Row {
+    pub(super) sequence: Option<i32>,
+    pub(super) at: Option<DateTime<Utc>>,
+    pub(super) kind: Option<EventKind>,
+    pub(super) state: Option<AttemptState>,
+    pub(super) step: Option<StepKind>,
+    pub(super) stream: Option<OutputStream>,
+    pub(super) byte_offset: Option<i64>,
+    pub(super) bytes: Option<Vec<u8>>,
+    pub(super) is_end: Option<bool>,
+    /// The packed log of its attempt.
+    pub(super) packed: Option<Vec<u8>>,
 }
 
 impl TryFrom<Row> for Event {
@@ -256,7 +259,7 @@ impl TryFrom<Row> for Event {
         fn set<T>(value: Option<T>) -> Result<T, sqlx::Error> {
             value.ok_or_else(|| sqlx::Error::Decode("an event without the fields of its kind".into()))
         }
-        let body = match row.kind {
+        let body = match set(row.kind)? {
             EventKind::StateChanged => EventBody::StateChanged(set(row.state)?),
             EventKind::StepStarted => EventBody::StepStarted(set(row.step)?),
             EventKind::OutputChunk => EventBody::OutputChunk {
@@ -273,56 +276,8 @@ impl TryFrom<Row> for Event {
             EventKind::StepFinished => EventBody::StepFinished(set(row.step)?),
             EventKind::AttemptFinished => EventBody::AttemptFinished,
         };
-        Ok(Self { sequence: row.sequence, at: row.at, body })
+        Ok(Self { sequence: set(row.sequence)?, at: set(row.at)?, body })
     }
-}
-
-/// At most `limit` events of the live log behind a sequence, or from the beginning. None where there are
-/// none yet, and where the log is packed: see [`super::log::find`].
-pub async fn list_after(
-    conn: &mut PgConnection,
-    attempt: &ReadableAttempt,
-    after: Option<i32>,
-    limit: i64,
-) -> sqlx::Result<Vec<Event>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT
-             sequence, at, kind AS "kind: EventKind", state AS "state: AttemptState", step AS "step: StepKind",
-             stream AS "stream: OutputStream", byte_offset, bytes, is_end
-         FROM attempt_events
-         WHERE attempt_id = $1 AND sequence > $2
-         ORDER BY sequence
-         LIMIT $3"#,
-        attempt.id().as_uuid(),
-        after.unwrap_or(-1),
-        limit,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(Event::try_from).collect()
-}
-
-/// Takes the whole live log away. Only for packing it.
-pub(super) async fn take(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
-    let mut rows = sqlx::query_as!(
-        Row,
-        r#"DELETE FROM attempt_events
-         WHERE attempt_id = $1
-         RETURNING
-             sequence, at, kind AS "kind: EventKind", state AS "state: AttemptState", step AS "step: StepKind",
-             stream AS "stream: OutputStream", byte_offset, bytes, is_end"#,
-        attempt.as_uuid(),
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.sort_unstable_by_key(|row| row.sequence);
-    rows.into_iter().map(Event::try_from).collect()
-}
-
-/// The live log of an attempt whose worker is lost, for whoever concludes it.
-pub(super) async fn list(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
-    list_after(conn, &ReadableAttempt(attempt), None, i64::MAX).await
 }
 
 /// Appends a change of state by someone who has locked the queue's row and counts its sequence.

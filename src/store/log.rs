@@ -11,7 +11,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::events::{self, ReadableAttempt};
+use super::events::{self, EventKind, ReadableAttempt};
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::AttemptId;
 use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
@@ -33,29 +33,57 @@ impl From<Damaged> for sqlx::Error {
     }
 }
 
-/// A log as it is stored.
-#[derive(Debug)]
-pub(super) struct Packed {
-    /// How many events it has.
-    pub(super) event_count: i32,
-    /// The packed form.
-    pub(super) bytes: Vec<u8>,
+/// What is stored of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// Events of the live log behind a sequence. None where there are none yet, and where the packed log was dropped by age.
+    Live(Vec<Event>),
+    /// All of a packed log.
+    Packed(Vec<Event>),
 }
 
-/// Ends the live log of an attempt: takes its rows away and packs them, and `tail` behind them. Whoever
-/// concludes the attempt stores it.
-pub(super) async fn pack(conn: &mut PgConnection, attempt: AttemptId, tail: Vec<Event>) -> sqlx::Result<Packed> {
-    let mut log = events::take(conn, attempt).await?;
-    log.extend(tail);
-    Ok(Packed { event_count: i32::try_from(log.len()).unwrap_or(i32::MAX), bytes: encode(&log)? })
+/// The log of an attempt: all of it where it is packed, else at most `limit` events behind a sequence, or from the
+/// beginning. By one statement, so it is never missed between the two.
+pub async fn read_after(
+    conn: &mut PgConnection,
+    attempt: &ReadableAttempt,
+    after: Option<i32>,
+    limit: i64,
+) -> sqlx::Result<Stored> {
+    read(conn, attempt.id(), after, limit).await
 }
 
-/// The whole log of an attempt, if it is packed.
-pub async fn find(conn: &mut PgConnection, attempt: &ReadableAttempt) -> sqlx::Result<Option<Vec<Event>>> {
-    let packed = sqlx::query_scalar!("SELECT packed FROM attempt_logs WHERE attempt_id = $1", attempt.id().as_uuid(),)
-        .fetch_optional(conn)
-        .await?;
-    Ok(packed.map(|packed| decode(&packed)).transpose()?)
+/// The whole live log of an attempt, for whoever concludes it.
+pub async fn list(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
+    match read(conn, attempt, None, i64::MAX).await? {
+        Stored::Live(events) | Stored::Packed(events) => Ok(events),
+    }
+}
+
+async fn read(conn: &mut PgConnection, attempt: AttemptId, after: Option<i32>, limit: i64) -> sqlx::Result<Stored> {
+    let rows = sqlx::query_as!(
+        events::Row,
+        r#"SELECT
+             e.sequence AS "sequence?", e.at AS "at?", e.kind AS "kind?: EventKind", e.state AS "state?: AttemptState",
+             e.step AS "step?: StepKind", e.stream AS "stream?: OutputStream", e.byte_offset AS "byte_offset?",
+             e.bytes AS "bytes?", e.is_end AS "is_end?",
+             (SELECT l.packed FROM attempt_logs l WHERE l.attempt_id = $1) AS packed
+         FROM (VALUES (1)) AS one
+         LEFT JOIN (
+             SELECT * FROM attempt_events WHERE attempt_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+         ) AS e ON true
+         ORDER BY e.sequence"#,
+        attempt.as_uuid(),
+        after.unwrap_or(-1),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    if let Some(packed) = rows.first().and_then(|row| row.packed.as_ref()) {
+        return Ok(Stored::Packed(decode(packed)?));
+    }
+    let events = rows.into_iter().filter(|row| row.sequence.is_some()).map(Event::try_from);
+    Ok(Stored::Live(events.collect::<Result<_, _>>()?))
 }
 
 /// Deletes packed logs of attempts that ended before `before`, at most `limit`. Answers how many.

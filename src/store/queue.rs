@@ -10,8 +10,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::postgres::PgTransaction;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
 use crate::domain::ids::{AttemptId, LeaseId, SubmissionId, UserId, WorkerId};
 use crate::domain::limits::RequestedLimits;
@@ -28,13 +29,14 @@ pub struct Crowd {
     pub rate_exceeded_for: Option<Duration>,
 }
 
-/// Holds off others who put attempts of the user into the queue, until the transaction ends.
-pub async fn lock_user(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
-    sqlx::query!("SELECT pg_advisory_xact_lock(uuid_hash_extended($1, 0))", user.as_uuid()).execute(conn).await?;
-    Ok(())
+/// Begins a transaction that holds off others who put attempts of the user into the queue, until it ends.
+pub async fn begin_for(pool: &PgPool, user: UserId) -> sqlx::Result<PgTransaction<'static>> {
+    // Both in one round trip. An id is digits and hyphens.
+    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock(uuid_hash_extended('{}', 0))", user.as_uuid());
+    pool.begin_with(AssertSqlSafe(lock)).await
 }
 
-/// How full the queue is for a user. Exact for the user while [`lock_user`] holds, but for what is being claimed.
+/// How full the queue is for a user. Exact for the user while [`begin_for`] holds, but for what is being claimed.
 pub async fn crowd(conn: &mut PgConnection, user: UserId, capacity: i64, per_minute: i64) -> sqlx::Result<Crowd> {
     let row = sqlx::query!(
         r#"SELECT
@@ -87,7 +89,7 @@ pub struct Candidate {
 /// Locks the next attempt that the worker can run, and its user. `None`: nothing to do.
 ///
 /// The lock is taken before anybody counts again what the user runs, which [`claim`] does: two workers
-/// cannot both take the last free place of a user's quota. It is another one than [`lock_user`] takes: slots
+/// cannot both take the last free place of a user's quota. It is another one than [`begin_for`] takes: slots
 /// do not wait while the user hands in more, and a count of what waits can be one too many for that.
 pub async fn lock_next(
     conn: &mut PgConnection,
@@ -133,8 +135,12 @@ pub struct Claim {
     pub submission_id: SubmissionId,
     /// The sequence of the next event.
     pub next_sequence: i32,
+    /// When it was queued for the first time.
+    pub queued_at: DateTime<Utc>,
     /// How long it has waited.
     pub waited: Duration,
+    /// Whether more attempts wait.
+    pub has_more: bool,
     /// The language's name.
     pub language: String,
     /// Path and contents of its files, in the order they were sent.
@@ -176,11 +182,16 @@ pub async fn claim(conn: &mut PgConnection, candidate: Candidate, claimant: &Cla
                  )
              FROM claimed c
              WHERE a.id = c.attempt_id
-             RETURNING a.submission_id, a.requested_limits
+             RETURNING a.submission_id, a.requested_limits, a.queued_at
          )
          SELECT
              s.id AS "submission_id: SubmissionId", s.language, s.main_path, s.stdin, s.arguments, s.is_interactive,
-             c.next_sequence, t.requested_limits AS "requested_limits: Json<RequestedLimits>",
+             c.next_sequence, t.requested_limits AS "requested_limits: Json<RequestedLimits>", t.queued_at,
+             -- As it was before this statement, so the claimed one is among them.
+             (
+                 SELECT count(*) > 1
+                 FROM (SELECT FROM queue WHERE lease_id IS NULL ORDER BY turn, attempt_id LIMIT 2) AS waiting
+             ) AS "has_more!",
              (1000 * extract(epoch FROM clock_timestamp() - c.enqueued_at))::bigint AS "waited_ms!",
              ARRAY(
                  SELECT f.path FROM submission_files f WHERE f.submission_id = s.id ORDER BY f.position
@@ -209,6 +220,8 @@ pub async fn claim(conn: &mut PgConnection, candidate: Candidate, claimant: &Cla
         lease_id,
         submission_id: row.submission_id,
         next_sequence: row.next_sequence,
+        queued_at: row.queued_at,
+        has_more: row.has_more,
         waited: Duration::from_millis(row.waited_ms.max(0).cast_unsigned()),
         language: row.language,
         files: row.paths.into_iter().zip(row.contents).collect(),

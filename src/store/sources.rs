@@ -2,39 +2,27 @@
 
 use sqlx::PgConnection;
 
-/// Contents under their digest.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
-    /// SHA-256 of the contents.
-    pub sha256: &'a [u8],
-    /// The contents.
-    pub bytes: &'a [u8],
+/// Contents as a statement takes them, a list for each column.
+pub(super) struct Columns {
+    pub(super) digests: Vec<Vec<u8>>,
+    pub(super) contents: Vec<Vec<u8>>,
+    pub(super) texts: Vec<Option<String>>,
 }
 
-/// Stores those contents that are not there yet.
-pub async fn insert_missing(conn: &mut PgConnection, sources: &[Source<'_>]) -> sqlx::Result<()> {
-    // Two submissions that bring the same new files wait for each other's rows: in one order they
-    // cannot do so in a circle.
-    let mut sorted = sources.to_vec();
-    sorted.sort_by_key(|source| source.sha256);
-    let digests: Vec<_> = sorted.iter().map(|source| source.sha256.to_vec()).collect();
-    let contents: Vec<_> = sorted.iter().map(|source| source.bytes.to_vec()).collect();
-    // Postgres' text refuses NUL. Such a file is stored but not found by its text.
-    let texts: Vec<_> = sorted
-        .iter()
-        .map(|source| std::str::from_utf8(source.bytes).ok().filter(|text| !text.contains('\0')).map(ToOwned::to_owned))
-        .collect();
-    sqlx::query!(
-        "INSERT INTO sources (sha256, bytes, text)
-         SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[])
-         ON CONFLICT DO NOTHING",
-        &digests,
-        &contents,
-        &texts as &[Option<String>],
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+impl<'s> FromIterator<(&'s [u8], &'s [u8])> for Columns {
+    /// Takes contents behind their digests.
+    fn from_iter<I: IntoIterator<Item = (&'s [u8], &'s [u8])>>(sources: I) -> Self {
+        // Two submissions that bring the same new files wait for each other's rows: in one order they
+        // cannot do so in a circle.
+        let sorted: std::collections::BTreeMap<_, _> = sources.into_iter().collect();
+        // Postgres' text refuses NUL. Such a file is stored but not found by its text.
+        let text = |bytes| str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).map(ToOwned::to_owned);
+        Self {
+            digests: sorted.keys().map(|digest| digest.to_vec()).collect(),
+            contents: sorted.values().map(|bytes| bytes.to_vec()).collect(),
+            texts: sorted.values().map(|bytes| text(bytes)).collect(),
+        }
+    }
 }
 
 /// Whether a submission was refused because contents that it names are not there.

@@ -17,46 +17,110 @@ pub fn whole_ms(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
-/// Stores a step as it is now, in place of what was known of it.
-pub async fn put(conn: &mut PgConnection, step: &Step) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO steps (
-             attempt_id, kind, limits, verdict, exit_code, signal, cpu_time_ms, wall_time_ms, peak_memory_bytes,
-             reason, is_cached, stdout, stdout_total_bytes, stderr, stderr_total_bytes
-         )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-         ON CONFLICT (attempt_id, kind) DO UPDATE SET
-             limits = EXCLUDED.limits,
-             verdict = EXCLUDED.verdict,
-             exit_code = EXCLUDED.exit_code,
-             signal = EXCLUDED.signal,
-             cpu_time_ms = EXCLUDED.cpu_time_ms,
-             wall_time_ms = EXCLUDED.wall_time_ms,
-             peak_memory_bytes = EXCLUDED.peak_memory_bytes,
-             reason = EXCLUDED.reason,
-             is_cached = EXCLUDED.is_cached,
-             stdout = EXCLUDED.stdout,
-             stdout_total_bytes = EXCLUDED.stdout_total_bytes,
-             stderr = EXCLUDED.stderr,
-             stderr_total_bytes = EXCLUDED.stderr_total_bytes",
-        step.attempt_id.as_uuid(),
-        step.kind as StepKind,
-        Json(step.limits) as Json<Limits>,
-        step.verdict as Option<Verdict>,
-        step.exit_code,
-        step.signal.as_deref(),
-        step.cpu_time_ms,
-        step.wall_time_ms,
-        step.peak_memory.map(Bytes::as_i64),
-        step.reason.as_deref(),
-        step.is_cached,
-        step.stdout.bytes,
-        step.stdout.total.as_i64(),
-        step.stderr.bytes,
-        step.stderr.total.as_i64(),
-    )
-    .execute(conn)
-    .await?;
+/// Steps as a statement takes them, a list for each column.
+#[derive(Default)]
+pub(super) struct Columns {
+    pub(super) attempt_id: Vec<uuid::Uuid>,
+    pub(super) kind: Vec<StepKind>,
+    pub(super) limits: Vec<Json<Limits>>,
+    pub(super) verdict: Vec<Option<Verdict>>,
+    pub(super) exit_code: Vec<Option<i32>>,
+    pub(super) signal: Vec<Option<String>>,
+    pub(super) cpu_time_ms: Vec<Option<i32>>,
+    pub(super) wall_time_ms: Vec<Option<i32>>,
+    pub(super) peak_memory_bytes: Vec<Option<i64>>,
+    pub(super) reason: Vec<Option<String>>,
+    pub(super) is_cached: Vec<bool>,
+    pub(super) stdout: Vec<Vec<u8>>,
+    pub(super) stdout_total_bytes: Vec<i64>,
+    pub(super) stderr: Vec<Vec<u8>>,
+    pub(super) stderr_total_bytes: Vec<i64>,
+}
+
+impl<'s> FromIterator<&'s Step> for Columns {
+    fn from_iter<I: IntoIterator<Item = &'s Step>>(steps: I) -> Self {
+        let mut columns = Self::default();
+        for step in steps {
+            columns.attempt_id.push(step.attempt_id.as_uuid());
+            columns.kind.push(step.kind);
+            columns.limits.push(Json(step.limits));
+            columns.verdict.push(step.verdict);
+            columns.exit_code.push(step.exit_code);
+            columns.signal.push(step.signal.clone());
+            columns.cpu_time_ms.push(step.cpu_time_ms);
+            columns.wall_time_ms.push(step.wall_time_ms);
+            columns.peak_memory_bytes.push(step.peak_memory.map(Bytes::as_i64));
+            columns.reason.push(step.reason.clone());
+            columns.is_cached.push(step.is_cached);
+            columns.stdout.push(step.stdout.bytes.clone());
+            columns.stdout_total_bytes.push(step.stdout.total.as_i64());
+            columns.stderr.push(step.stderr.bytes.clone());
+            columns.stderr_total_bytes.push(step.stderr.total.as_i64());
+        }
+        columns
+    }
+}
+
+/// A statement that stores steps as they are now, in place of what was known of them: what comes before that in it, where
+/// else it reads from, and what comes behind. Its first fifteen parameters are the columns.
+macro_rules! put {
+    ($before:literal, $from:literal, $after:literal, $columns:expr $(, $argument:expr)* $(,)?) => {
+        sqlx::query!(
+            $before
+                + "INSERT INTO steps (
+                     attempt_id, kind, limits, verdict, exit_code, signal, cpu_time_ms, wall_time_ms,
+                     peak_memory_bytes, reason, is_cached, stdout, stdout_total_bytes, stderr, stderr_total_bytes
+                 )
+                 SELECT t.*
+                 FROM unnest(
+                     $1::uuid[], $2::step_kind[], $3::jsonb[], $4::verdict[], $5::integer[], $6::text[],
+                     $7::integer[], $8::integer[], $9::bigint[], $10::text[], $11::boolean[], $12::bytea[],
+                     $13::bigint[], $14::bytea[], $15::bigint[]
+                 ) AS t"
+                + $from
+                + "ON CONFLICT (attempt_id, kind) DO UPDATE SET
+                     limits = EXCLUDED.limits,
+                     verdict = EXCLUDED.verdict,
+                     exit_code = EXCLUDED.exit_code,
+                     signal = EXCLUDED.signal,
+                     cpu_time_ms = EXCLUDED.cpu_time_ms,
+                     wall_time_ms = EXCLUDED.wall_time_ms,
+                     peak_memory_bytes = EXCLUDED.peak_memory_bytes,
+                     reason = EXCLUDED.reason,
+                     is_cached = EXCLUDED.is_cached,
+                     stdout = EXCLUDED.stdout,
+                     stdout_total_bytes = EXCLUDED.stdout_total_bytes,
+                     stderr = EXCLUDED.stderr,
+                     stderr_total_bytes = EXCLUDED.stderr_total_bytes"
+                + $after,
+            &$columns.attempt_id,
+            &$columns.kind as &[StepKind],
+            &$columns.limits as &[Json<crate::domain::limits::Limits>],
+            &$columns.verdict as &[Option<Verdict>],
+            &$columns.exit_code as &[Option<i32>],
+            &$columns.signal as &[Option<String>],
+            &$columns.cpu_time_ms as &[Option<i32>],
+            &$columns.wall_time_ms as &[Option<i32>],
+            &$columns.peak_memory_bytes as &[Option<i64>],
+            &$columns.reason as &[Option<String>],
+            &$columns.is_cached,
+            &$columns.stdout,
+            &$columns.stdout_total_bytes,
+            &$columns.stderr,
+            &$columns.stderr_total_bytes,
+            $($argument),*
+        )
+    };
+}
+pub(super) use put;
+
+/// Stores steps as they are now, each at most once, in place of what was known of them.
+pub async fn put_all(conn: &mut PgConnection, steps: &[&Step]) -> sqlx::Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let columns: Columns = steps.iter().copied().collect();
+    put!("", " ", "", columns).execute(conn).await?;
     Ok(())
 }
 

@@ -3,71 +3,80 @@
 //! A viewer sees their own submissions, and those made in courses where they are teacher or assistant.
 //! Every statement here that reads says so in its `WHERE`.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::attempts::{self, NewAttempt};
+use super::sources;
 use crate::auth::Viewer;
+use crate::domain::attempt::Attempt;
 use crate::domain::ids::{AttemptId, CourseId, SubmissionId, UserId};
 use crate::domain::submission::{StoredFile, Submission};
 use crate::domain::verdict::{AttemptState, Verdict};
 
-/// A file of a new submission; its contents are in `sources`.
+/// A file of a new submission.
 #[derive(Debug, Clone)]
-pub struct FileRow {
+pub struct FileRow<'a> {
     /// Relative, normalised, without `..`.
-    pub path: String,
+    pub path: &'a str,
     /// Digest of its contents.
     pub sha256: Vec<u8>,
+    /// Its contents.
+    pub bytes: &'a [u8],
 }
 
-/// A submission to be stored.
+/// A submission to be stored, with its first attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSubmission<'a> {
     /// Its row.
     pub submission: &'a Submission,
     /// Its files in the order they were sent.
-    pub files: &'a [FileRow],
+    pub files: &'a [FileRow<'a>],
     /// Under which key it can be found again.
     pub idempotency_key: Option<&'a str>,
     /// Digest of all that was handed in.
     pub input_sha256: &'a [u8],
+    /// The attempt that counts.
+    pub attempt: NewAttempt<'a>,
 }
 
-/// Stores a submission whose first attempt will be `attempt`. Answers when it was.
-pub async fn insert(conn: &mut PgConnection, new: &NewSubmission<'_>) -> sqlx::Result<DateTime<Utc>> {
-    let NewSubmission { submission, files, .. } = new;
-    let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
+/// Stores a submission with what its files contain, and puts its attempt into the queue: by one statement, since
+/// somebody waits for just this. Answers with the attempt; the submission was made when that was queued. The user must be
+/// locked: [`super::queue::begin_for`].
+pub async fn insert(conn: &mut PgConnection, new: &NewSubmission<'_>) -> sqlx::Result<Attempt> {
+    let NewSubmission { submission, files, attempt, .. } = new;
+    let paths: Vec<_> = files.iter().map(|file| file.path.to_owned()).collect();
     let digests: Vec<_> = files.iter().map(|file| file.sha256.clone()).collect();
-    sqlx::query_scalar!(
-        r#"WITH submission AS (
+    let sources: sources::Columns = files.iter().map(|file| (&*file.sha256, file.bytes)).collect();
+    let queued = attempts::queue!(
+        ", contents AS (
+             INSERT INTO sources (sha256, bytes, text)
+             SELECT * FROM unnest($9::bytea[], $10::bytea[], $11::text[])
+             ON CONFLICT DO NOTHING
+         ), submission AS (
              INSERT INTO submissions (
                  id, author_id, course_id, language, main_path, stdin, arguments, is_interactive, idempotency_key,
                  input_sha256, counted_attempt_id, counted_state, created_at
              )
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'QUEUED', clock_timestamp())
-             RETURNING created_at
+             SELECT $2, $7, $8, $5, $12, $13, $14, $15, $16, $17, $1, 'QUEUED', queued_at FROM attempt
          ), files AS (
              INSERT INTO submission_files (submission_id, position, path, sha256)
-             SELECT $1, (f.position - 1)::integer, f.path, f.sha256
-             FROM unnest($12::text[], $13::bytea[]) WITH ORDINALITY AS f (path, sha256, position)
-         )
-         SELECT created_at AS "created_at!" FROM submission"#,
-        submission.id.as_uuid(),
-        submission.author_id.as_uuid(),
-        submission.course_id.map(CourseId::as_uuid),
-        submission.language,
+             SELECT $2, (f.position - 1)::integer, f.path, f.sha256
+             FROM unnest($18::text[], $19::bytea[]) WITH ORDINALITY AS f (path, sha256, position)
+         )",
+        attempt,
+        &sources.digests,
+        &sources.contents,
+        &sources.texts as &[Option<String>],
         submission.main_path,
         submission.stdin,
         &submission.arguments,
         submission.is_interactive,
         new.idempotency_key,
         new.input_sha256,
-        submission.counted_attempt_id.as_uuid(),
         &paths,
         &digests,
-    )
-    .fetch_one(conn)
-    .await
+    );
+    Ok(queued.fetch_one(conn).await?.attempt(attempt))
 }
 
 /// The submission that this user made with this key within the last day.

@@ -40,7 +40,7 @@ pub(super) async fn run(worker: &Worker, mut claim: Claim, seat: Seat) {
     let signals = worker.leases.hold(claim.lease_id);
     // Before the program runs: what is said from now on wakes it.
     let waker = worker.hub.control_of(claim.attempt_id);
-    let mut journal = worker.recorder.journal(claim.attempt_id, claim.lease_id, claim.next_sequence);
+    let mut journal = worker.recorder.journal(claim.attempt_id, claim.lease_id, claim.next_sequence, claim.queued_at);
     let job = take_job(&mut claim);
     let language = job.language.clone();
     let started = std::time::Instant::now();

@@ -26,6 +26,7 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
     let mut waker = worker.hub.queue();
     let mut pauses = Pauses::default();
     let mut connection = Kept::new(worker.pool.clone());
+    let mut has_more = true;
     loop {
         // A permit first, a claim then: what is claimed runs at once.
         let permit = tokio::select! {
@@ -38,20 +39,24 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
             if drain.is_cancelled() {
                 return attempts;
             }
+            if !std::mem::replace(&mut has_more, true) {
+                // The last claim saw nothing else; what has come since has woken us.
+                drain.run_until_cancelled(waker.wait(POLL)).await;
+                continue;
+            }
             match claim(worker, &mut connection).await {
                 Ok(Some(claimed)) => {
                     pauses = Pauses::default();
                     break claimed;
                 }
-                Ok(None) => {
-                    drain.run_until_cancelled(waker.wait(POLL)).await;
-                }
+                Ok(None) => has_more = false,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot claim");
                     pauses.wait().await;
                 }
             }
         };
+        has_more = claim.has_more;
         metrics::histogram!("codecanvas_queue_wait_seconds").record(claim.waited);
         let worker = Arc::clone(worker);
         let seat = Seat::take(permit);

@@ -38,6 +38,17 @@ pub(super) enum End {
     PutBack,
 }
 
+/// The end of an attempt for this worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ending {
+    /// How it ends.
+    pub(super) end: End,
+    /// When.
+    pub(super) at: DateTime<Utc>,
+    /// When the attempt was queued, which is its first event.
+    pub(super) queued_at: DateTime<Utc>,
+}
+
 /// Something that one attempt has handed in.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -65,12 +76,10 @@ pub(super) enum EntryBody {
     },
     /// The last of it.
     End {
-        /// How it ends.
-        end: End,
+        /// How and when.
+        ending: Ending,
         /// The sequence behind all events.
         sequence: i32,
-        /// When.
-        at: DateTime<Utc>,
         /// Dropped when it is stored, or lost.
         done: oneshot::Sender<()>,
     },
@@ -126,9 +135,15 @@ impl Recorder {
         (Self { entries: sender, room, closed: closed.clone() }, Entries { entries, closed })
     }
 
-    /// The journal of an attempt whose next event has this sequence.
-    pub(super) fn journal(&self, attempt_id: AttemptId, lease_id: LeaseId, next_sequence: i32) -> Journal {
-        Journal { recorder: self.clone(), attempt_id, lease_id, next_sequence, has_output: false }
+    /// The journal of an attempt that was queued then and whose next event has this sequence.
+    pub(super) fn journal(
+        &self,
+        attempt_id: AttemptId,
+        lease_id: LeaseId,
+        next_sequence: i32,
+        queued_at: DateTime<Utc>,
+    ) -> Journal {
+        Journal { recorder: self.clone(), attempt_id, lease_id, next_sequence, queued_at, has_output: false }
     }
 
     /// Stores what has been handed in, and ends.
@@ -144,6 +159,7 @@ pub(super) struct Journal {
     attempt_id: AttemptId,
     lease_id: LeaseId,
     next_sequence: i32,
+    queued_at: DateTime<Utc>,
     has_output: bool,
 }
 
@@ -172,7 +188,8 @@ impl Journal {
     /// Hands in the end and waits until it is stored.
     pub(super) async fn end(self, end: End) {
         let (done, stored) = oneshot::channel();
-        self.send(EntryBody::End { end, sequence: self.next_sequence, at: Utc::now(), done }).await;
+        let ending = Ending { end, at: Utc::now(), queued_at: self.queued_at };
+        self.send(EntryBody::End { ending, sequence: self.next_sequence, done }).await;
         // The sender says nothing: it is dropped when there is nothing more to wait for.
         drop(stored.await);
     }

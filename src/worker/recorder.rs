@@ -3,7 +3,7 @@
 //! `NOTIFY` serialises commits over the whole server, and each takes time of the processors that programs
 //! run on, so the recorder makes few of them: it takes what has come from all slots since its last
 //! transaction, waits a few milliseconds where that was just now, and writes it with one commit. An entry
-//! says how long it can wait for others; a verdict cannot.
+//! says how long it can wait for others; a verdict cannot, and where it comes alone it is one statement.
 //!
 //! While Postgres is away events wait here. A commit whose answer was lost with the connection is recognised
 //! by the sequence in the queue's row and is not made twice.
@@ -17,15 +17,16 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::connection::Kept;
-use super::journal::{End, Entries, Entry, EntryBody};
+use super::journal::{End, Ending, Entries, Entry, EntryBody};
 use super::leases::Leases;
 use super::retry::{Pauses, is_passing};
 use crate::domain::attempt::Step;
-use crate::domain::event::EventBody;
-use crate::domain::verdict::AttemptState;
+use crate::domain::event::{Event, EventBody};
+use crate::domain::ids::LeaseId;
+use crate::domain::verdict::{AttemptState, Verdict};
 use crate::store::attempts::{self, Conclusion};
 use crate::store::events::{self, Batch, Turn};
-use crate::store::{leases, steps};
+use crate::store::{leases, log, steps};
 
 /// From the beginning of one transaction to that of the next, unless an attempt ends.
 const INTERVAL: Duration = Duration::from_millis(4);
@@ -36,7 +37,7 @@ struct Pending {
     states: Vec<AttemptState>,
     /// The latest of each kind.
     steps: Vec<Step>,
-    end: Option<(End, DateTime<Utc>)>,
+    end: Option<Ending>,
     /// When the first of it has to be stored at the latest.
     due: Instant,
     done: Option<oneshot::Sender<()>>,
@@ -57,7 +58,39 @@ impl Pending {
 
     /// Whether the attempt has its verdict by this.
     const fn is_concluded(&self) -> bool {
-        matches!(self.end, Some((End::Verdict(_), _)))
+        self.verdict().is_some()
+    }
+
+    /// The verdict that the attempt has by this, and when it got it.
+    const fn verdict(&self) -> Option<(Verdict, DateTime<Utc>)> {
+        match self.end {
+            Some(Ending { end: End::Verdict(verdict), at, .. }) => Some((verdict, at)),
+            Some(Ending { end: End::PutBack, .. }) | None => None,
+        }
+    }
+
+    /// The events that are stored already, where that is known without looking.
+    fn earlier(&self) -> Option<Vec<Event>> {
+        let is_all = self.batch.first_sequence == 1;
+        let queued_at = self.end.filter(|_| is_all)?.queued_at;
+        Some(vec![Event { sequence: 0, at: queued_at, body: EventBody::StateChanged(AttemptState::Queued) }])
+    }
+
+    /// Stores the end of the attempt, and all that was handed in with it. Answers false where this is not its turn.
+    async fn conclude(
+        &self,
+        conn: &mut PgConnection,
+        (verdict, at): (Verdict, DateTime<Utc>),
+        by: Option<(LeaseId, i32)>,
+    ) -> sqlx::Result<bool> {
+        let attempt_id = self.batch.attempt_id;
+        let mut log = match self.earlier() {
+            Some(earlier) => earlier,
+            None => log::list(conn, attempt_id).await?,
+        };
+        log.extend(self.batch.events.iter().cloned());
+        let (states, steps) = (self.states.clone(), self.steps.clone());
+        attempts::conclude(conn, Conclusion { attempt_id, by, verdict, states, steps, log, at }).await
     }
 
     fn add(&mut self, body: EntryBody) {
@@ -74,8 +107,8 @@ impl Pending {
                 self.batch.events.push(event);
                 self.room.push(room);
             }
-            EntryBody::End { end, at, done, .. } => {
-                self.end = Some((end, at));
+            EntryBody::End { ending, done, .. } => {
+                self.end = Some(ending);
                 self.done = Some(done);
             }
         }
@@ -192,10 +225,21 @@ impl Recording {
 
     async fn transaction(&mut self, pending: &[Pending]) -> sqlx::Result<Vec<Turn>> {
         let mut connection = self.connection.take().await?;
-        let turns = write(&mut connection, pending).await?;
+        let turns = if write_alone(&mut connection, pending).await? {
+            vec![Turn::Next]
+        } else {
+            write(&mut connection, pending).await?
+        };
         self.connection.keep(connection);
         Ok(turns)
     }
+}
+
+/// Writes the end of one attempt, if that is all there is, without the round trips of a transaction.
+async fn write_alone(conn: &mut PgConnection, pending: &[Pending]) -> sqlx::Result<bool> {
+    let [pending] = pending else { return Ok(false) };
+    let Some(verdict) = pending.verdict() else { return Ok(false) };
+    pending.conclude(conn, verdict, Some((pending.batch.lease_id, pending.batch.first_sequence))).await
 }
 
 /// Writes what attempts have handed in, in one transaction.
@@ -208,31 +252,18 @@ async fn write(conn: &mut PgConnection, pending: &[Pending]) -> sqlx::Result<Vec
     let live: Vec<_> = next.iter().filter(|pending| !pending.is_concluded()).collect();
     let states: Vec<_> = live.iter().flat_map(|p| p.states.iter().map(|state| (p.batch.attempt_id, *state))).collect();
     attempts::change_states(&mut tx, &states).await?;
-    for step in next.iter().flat_map(|pending| &pending.steps) {
-        steps::put(&mut tx, step).await?;
-    }
+    let begun: Vec<_> = live.iter().flat_map(|pending| &pending.steps).collect();
+    steps::put_all(&mut tx, &begun).await?;
     let appended: Vec<_> = live.iter().map(|pending| &pending.batch).collect();
     events::append(&mut tx, &appended).await?;
     for pending in &next {
         let batch = &pending.batch;
-        match pending.end {
-            None => {}
-            Some((End::Verdict(verdict), at)) => {
-                let conclusion = Conclusion {
-                    attempt_id: batch.attempt_id,
-                    verdict,
-                    states: pending.states.clone(),
-                    tail: batch.events.clone(),
-                    last_sequence: batch.next_sequence(),
-                    at,
-                };
-                attempts::conclude(&mut tx, conclusion).await?;
-            }
-            Some((End::PutBack, _)) => {
-                if let Some(open) = leases::lock_leased(&mut tx, batch.attempt_id, batch.lease_id).await? {
-                    attempts::requeue(&mut tx, &open, false).await?;
-                }
-            }
+        if let Some(verdict) = pending.verdict() {
+            pending.conclude(&mut tx, verdict, None).await?;
+        } else if pending.end.is_some()
+            && let Some(open) = leases::lock_leased(&mut tx, batch.attempt_id, batch.lease_id).await?
+        {
+            attempts::requeue(&mut tx, &open, false).await?;
         }
     }
     tx.commit().await?;
@@ -256,8 +287,8 @@ mod tests {
     use sqlx::postgres::PgPoolOptions;
 
     use super::*;
-    use crate::domain::ids::{AttemptId, LeaseId};
-    use crate::domain::verdict::{OutputStream, StepKind, Verdict};
+    use crate::domain::ids::AttemptId;
+    use crate::domain::verdict::{OutputStream, StepKind};
     use crate::worker::journal::{Journal, Recorder};
 
     fn recording() -> (Recorder, Recording) {
@@ -267,7 +298,7 @@ mod tests {
     }
 
     fn journal(recorder: &Recorder) -> Journal {
-        recorder.journal(AttemptId::new(), LeaseId::new(), 1)
+        recorder.journal(AttemptId::new(), LeaseId::new(), 1, Utc::now())
     }
 
     fn output() -> EventBody {
