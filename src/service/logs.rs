@@ -29,19 +29,13 @@ pub(super) async fn read(
 ) -> sqlx::Result<Read> {
     let mut log = match store::log::read_after(conn, attempt, after, limit).await? {
         Stored::Packed(log) => log,
-        Stored::Live(events) if !events.is_empty() => return Ok(Read::Part(events)),
-        Stored::Live(_) => match store::attempts::find(conn, viewer, attempt.id()).await? {
-            Some(row) if row.state.is_final() => {
-                // It may have finished between the two statements: then it is packed by now.
-                match store::log::read_after(conn, attempt, after, limit).await? {
-                    Stored::Packed(log) => log,
-                    Stored::Live(_) => synthesise(
-                        &row,
-                        &store::steps::list_by_attempts(conn, viewer, &[row.id], OutputExtent::Whole).await?,
-                    ),
-                }
+        Stored::Live(events) => return Ok(Read::Part(events)),
+        Stored::Dropped => match store::attempts::find(conn, viewer, attempt.id()).await? {
+            Some(row) => {
+                let steps = store::steps::list_by_attempts(conn, viewer, &[row.id], OutputExtent::Whole).await?;
+                synthesise(&row, &steps)
             }
-            Some(_) | None => return Ok(Read::Part(Vec::new())),
+            None => return Ok(Read::Part(Vec::new())),
         },
     };
     log.retain(|event| after.is_none_or(|after| event.sequence > after));

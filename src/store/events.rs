@@ -250,6 +250,8 @@ pub(super) struct Row {
     pub(super) is_end: Option<bool>,
     /// The packed log of its attempt.
     pub(super) packed: Option<Vec<u8>>,
+    /// Whether its attempt has finished.
+    pub(super) is_finished: bool,
 }
 
 impl TryFrom<Row> for Event {

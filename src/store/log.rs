@@ -36,10 +36,12 @@ impl From<Damaged> for sqlx::Error {
 /// What is stored of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
-    /// Events of the live log behind a sequence. None where there are none yet, and where the packed log was dropped by age.
+    /// Events of the live log behind a sequence; none where there are none yet.
     Live(Vec<Event>),
     /// All of a packed log.
     Packed(Vec<Event>),
+    /// Nothing: the attempt has finished, and its packed log was dropped by age.
+    Dropped,
 }
 
 /// The log of an attempt: all of it where it is packed, else at most `limit` events behind a sequence, or from the
@@ -57,6 +59,7 @@ pub async fn read_after(
 pub async fn list(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
     match read(conn, attempt, None, i64::MAX).await? {
         Stored::Live(events) | Stored::Packed(events) => Ok(events),
+        Stored::Dropped => Ok(Vec::new()),
     }
 }
 
@@ -67,11 +70,13 @@ async fn read(conn: &mut PgConnection, attempt: AttemptId, after: Option<i32>, l
              e.sequence AS "sequence?", e.at AS "at?", e.kind AS "kind?: EventKind", e.state AS "state?: AttemptState",
              e.step AS "step?: StepKind", e.stream AS "stream?: OutputStream", e.byte_offset AS "byte_offset?",
              e.bytes AS "bytes?", e.is_end AS "is_end?",
-             (SELECT l.packed FROM attempt_logs l WHERE l.attempt_id = $1) AS packed
-         FROM (VALUES (1)) AS one
+             l.packed AS "packed?", a.state = 'FINISHED' AS "is_finished!"
+         FROM attempts a
+         LEFT JOIN attempt_logs l ON l.attempt_id = a.id
          LEFT JOIN (
              SELECT * FROM attempt_events WHERE attempt_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
          ) AS e ON true
+         WHERE a.id = $1
          ORDER BY e.sequence"#,
         attempt.as_uuid(),
         after.unwrap_or(-1),
@@ -81,6 +86,9 @@ async fn read(conn: &mut PgConnection, attempt: AttemptId, after: Option<i32>, l
     .await?;
     if let Some(packed) = rows.first().and_then(|row| row.packed.as_ref()) {
         return Ok(Stored::Packed(decode(packed)?));
+    }
+    if rows.first().is_some_and(|row| row.is_finished) {
+        return Ok(Stored::Dropped);
     }
     let events = rows.into_iter().filter(|row| row.sequence.is_some()).map(Event::try_from);
     Ok(Stored::Live(events.collect::<Result<_, _>>()?))
