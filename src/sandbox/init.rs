@@ -1,4 +1,4 @@
-//! Pid 1 of a box. It furnishes the box, forks each step's main process ahead, and after a step kills and reaps whatever is left.
+//! Pid 1 of a box. It furnishes the box, makes each step's main process ahead, and after a step kills and reaps whatever is left.
 //! It is never the program itself: as pid 1 that would ignore its own signals.
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,7 +9,7 @@ use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{Pid, setsid};
+use nix::unistd::setsid;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::send;
@@ -18,9 +18,10 @@ use crate::inside;
 use crate::message::{self, Received};
 use crate::plan::Plan;
 use crate::root;
-use crate::sys::{self, Forked};
+use crate::sys::{self, Stacks};
 
-/// From the keeper: fork the next step's main process, which then waits for its orders. With version 2 of control groups a
+/// From the keeper: make the next step's main process, which then waits for its orders. Answered by that, with
+/// [`inside::FromMain::Ready`], as this process waits for its end by then. With version 2 of control groups a
 /// descriptor is the group that it is to be born into.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Prepare;
@@ -30,8 +31,6 @@ pub(crate) struct Prepare;
 pub(crate) enum Report {
     /// The box is furnished. With its `/proc`.
     Furnished,
-    /// The main process is forked.
-    Prepared,
     /// The main process has ended and no other process of the step is left.
     Ended(StepEnd),
     /// It cannot be done; pid 1 ends.
@@ -56,6 +55,16 @@ pub(crate) enum Status {
     Signaled(i32),
 }
 
+impl Status {
+    fn of(status: libc::c_int) -> Self {
+        if libc::WIFSIGNALED(status) {
+            Self::Signaled(libc::WTERMSIG(status))
+        } else {
+            Self::Exited(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
+        }
+    }
+}
+
 /// Now, on the monotonic clock, which all our processes share.
 pub(crate) fn now() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
@@ -67,22 +76,33 @@ pub(crate) fn run(plan: &Plan, disk: &OwnedFd, channel: &OwnedFd, program_channe
         Ok(()) => {}
         Err(fault) => fail(channel, fault),
     }
+    let stacks = match Stacks::new().during(Step::Fork) {
+        Ok(stacks) => stacks,
+        Err(fault) => fail(channel, fault),
+    };
     loop {
         // At the end of the channel the keeper has destroyed this box.
         let Ok(Received { message: Prepare, descriptors }) = message::recv(channel.as_fd()) else {
             sys::exit_now(0);
         };
+        // The main process before hid this memory when it became another user: in /proc everything of it belongs to the host's
+        // root then, and the next one's score, too, is written there.
+        if let Err(fault) = prctl::set_dumpable(true).during(Step::Fork) {
+            fail(channel, fault);
+        }
         let before = reaped_cpu_time();
         let group = descriptors.first().map(AsFd::as_fd);
-        let main = match sys::fork(0, group).during(Step::Fork) {
-            Ok(Forked::Child) => inside::run(plan, program_channel),
-            Ok(Forked::Parent(pid, _)) => pid,
+        let ended = sys::run_in_this_memory(
+            &stacks,
+            group,
+            || plan.prefer_when_memory_is_short(),
+            || inside::run(plan, program_channel),
+            |errno| Fault { step: Step::Fork, errno: errno as i32 },
+        );
+        let status = match ended {
+            Ok(status) => Status::of(status),
             Err(fault) => fail(channel, fault),
         };
-        if send(channel, &Report::Prepared, &[]).is_err() {
-            sys::exit_now(0);
-        }
-        let status = reap_until(main);
         let at = now();
         kill_the_rest();
         let cpu_time = reaped_cpu_time().saturating_sub(before);
@@ -105,23 +125,6 @@ fn furnish(plan: &Plan, disk: &OwnedFd) -> Result<OwnedFd, Fault> {
     // Its root is the group that this process is in: the box sees no path of the host's groups.
     unshare(CloneFlags::CLONE_NEWCGROUP).during(Step::BoxNamespaces)?;
     root::furnish(&plan.layout, disk)
-}
-
-/// Reaps orphans until the main process ends.
-fn reap_until(main: Pid) -> Status {
-    loop {
-        match sys::wait_any() {
-            Ok((pid, status)) if pid == main => {
-                return if libc::WIFSIGNALED(status) {
-                    Status::Signaled(libc::WTERMSIG(status))
-                } else {
-                    Status::Exited(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
-                };
-            }
-            // An orphan, or the keeper's signal to kill them all.
-            Ok(_) | Err(_) => {}
-        }
-    }
 }
 
 /// Kills every process of the box but this one, and waits until they are gone.

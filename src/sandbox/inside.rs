@@ -1,31 +1,28 @@
-//! The main process of a step, from its fork to the exec of the program: a flat list that reads as the policy. The first half
-//! happens ahead, before there is anything to run; then it waits for its orders.
+//! The main process of a step, until the exec of the program: a flat list that reads as the policy. The first half
+//! happens ahead, before there is anything to run; then it waits for its orders. All of it happens in the memory of pid 1; see
+//! [`sys::run_in_this_memory`].
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{chdir, execve, setsid};
+use nix::unistd::{chdir, setsid};
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{channel, send};
+use crate::channel::send;
 use crate::credentials;
 use crate::fault::{During, Fault, Step};
 use crate::message::{self, Received};
 use crate::plan::Plan;
 use crate::rlimit;
 use crate::seccomp;
-use crate::spec::{StepLimits, StepSpec};
+use crate::spec::StepSpec;
 use crate::sys;
-
-/// A path that no file can have: it goes through a device.
-const NO_PROGRAM: &str = "/dev/null/program";
 
 /// To the keeper.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,35 +60,11 @@ pub(crate) fn run(plan: &Plan, channel: &OwnedFd) -> ! {
 fn arm(plan: &Plan) -> Result<(), Fault> {
     setsid().during(Step::Session)?;
     sys::reset_signals().during(Step::Signals)?;
-    plan.prefer_when_memory_is_short()?;
     credentials::become_nobody(plan.layout.identity)?;
     umask(Mode::from_bits_truncate(0o022));
     rlimit::apply_fixed()?;
     prctl::set_no_new_privs().during(Step::NoNewPrivileges)?;
-    seccomp::install(&plan.filters)?;
-    rehearse(plan)
-}
-
-/// Does once what the orders will ask for, with a program that is not there. A forked process pays for its first touch of each
-/// page of memory; so it has paid before anybody waits for it.
-fn rehearse(plan: &Plan) -> Result<(), Fault> {
-    let (ours, theirs) = channel()?;
-    let spec = StepSpec {
-        argv: vec![NO_PROGRAM.to_owned()],
-        env: BTreeMap::from([("PATH".to_owned(), NO_PROGRAM.to_owned())]),
-        cwd: PathBuf::new(),
-        limits: StepLimits::default(),
-    };
-    send(&ours, &spec, &[ours.as_fd(), theirs.as_fd()])?;
-    if let Some(Received { message: spec, .. }) = receive(&theirs)? {
-        chdir(&plan.layout.work_dir.join(relative(&spec.cwd)?)).during(Step::WorkingDirectory)?;
-        let argv = strings(spec.argv.iter().map(String::as_str));
-        let env = strings(spec.env.iter().map(|(name, value)| format!("{name}={value}")));
-        if let (Ok(argv), Ok(env)) = (argv, env) {
-            let Err(_) = execute(&spec, &argv, &env);
-        }
-    }
-    Ok(())
+    seccomp::install(&plan.filters)
 }
 
 fn receive(channel: &OwnedFd) -> Result<Option<Received<StepSpec>>, Fault> {
@@ -149,7 +122,7 @@ fn execute(spec: &StepSpec, argv: &[CString], env: &[CString]) -> Result<Infalli
     };
     for candidate in candidates {
         let Ok(file) = CString::new(candidate.as_str()) else { break };
-        let Err(refused) = execve(&file, argv, env);
+        let refused = sys::execute(&file, argv, env);
         let is_absent = matches!(refused, Errno::ENOENT | Errno::ENOTDIR);
         if is_absent && Path::new(&candidate).exists() {
             return Err(NotExecuted { fault: exec_fault(refused), interpreter: interpreter(&candidate) });

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  worker ──socket──▶ keeper ──▶ forker ──▶ pid 1 ──▶ main process ──exec──▶ program
-//!                       │           forks boxes  │  forked ahead, waits for its orders
+//!                       │           forks boxes  │  made ahead, waits for its orders
 //!                       └── disk, clocks, groups └── reaps, kills what is left
 //! ```
 //!
@@ -151,7 +151,7 @@ impl Keeper {
         let mut keeper = Self { plan, cgroups, forker, protections: Vec::new(), armed: None, expected, processors };
         let checked = keeper.arm().map_err(Failure::from).and_then(|()| {
             // Pid 1 is root and can be seen by root in any case, the program is not.
-            let sees_waiting = may_look_at_others && keeper.armed.as_ref().is_some_and(ArmedBox::sees_waiting);
+            let sees_waiting = may_look_at_others && keeper.armed.as_ref().is_some_and(|armed| armed.sees_waiting);
             keeper.protections =
                 probe::assess(keeper.plan.layout.identity, keeper.cgroups.abilities(), switched, sees_waiting);
             probe::check(&keeper.protections, &keeper.plan.layout.may_be_missing)
@@ -302,7 +302,7 @@ impl Keeper {
         let Self { armed: Some(armed), cgroups, .. } = self else {
             return Err(Failure::protocol("there is no box"));
         };
-        // Most probably another step follows: let pid 1 fork its main process meanwhile.
+        // Most probably another step follows: let pid 1 make its main process meanwhile.
         armed.prepare(cgroups)?;
         with_files_of(identity, || files::collect(armed.disk.work.as_fd(), what))
     }

@@ -1,8 +1,8 @@
 //! Single-use boxes for untrusted programs.
 //!
 //! A worker starts a [`Keeper`] per slot, a process of the same executable without threads. The keeper
-//! always holds one *armed* box: namespaces, mounts, cgroup and pid 1 are there before the request, so a step costs about a
-//! fork and an exec.
+//! always holds one *armed* box: namespaces, mounts, cgroup and pid 1 are there before the request, so a step costs about
+//! an exec.
 //!
 //! ```text
 //!  worker ──socket──▶ keeper ──▶ box: pid 1 ──▶ the step's main process

@@ -45,7 +45,9 @@ pub(crate) struct ArmedBox {
     init: OwnedFd,
     /// To the main process that waits for its orders.
     program: OwnedFd,
-    is_prepared: bool,
+    main: Main,
+    /// Whether it can be told if a program waits for input.
+    pub(crate) sees_waiting: bool,
     identity: Identity,
     /// The step that was started ahead and waits.
     ahead: Option<Waiting>,
@@ -55,6 +57,16 @@ pub(crate) struct ArmedBox {
     ready_for: Option<StepLimits>,
     /// Whether a step left its limits in force.
     is_limited: bool,
+}
+
+/// The next step's main process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Main {
+    None,
+    /// It gets ready, unless pid 1 could not make it.
+    Made,
+    /// It waits for its orders.
+    Ready,
 }
 
 /// A step that was started ahead.
@@ -74,7 +86,7 @@ pub(crate) enum Went {
 }
 
 impl ArmedBox {
-    /// Makes a box, lets it fork its first main process and gets all ready for a step under the limits that are expected.
+    /// Makes a box, lets it make its first main process and gets all ready for a step under the limits that are expected.
     pub(crate) fn new(
         plan: &Rc<Plan>,
         cgroups: &mut Cgroups,
@@ -96,21 +108,23 @@ impl ArmedBox {
             return Err(unexpected());
         };
         let proc = furnished.descriptors.pop().ok_or_else(unexpected)?;
+        // A main process that shares pid 1's memory hides it.
+        let sees_waiting = waiting::can_be_known(&proc);
         let mut armed = Self {
             disk,
             proc,
             pidfd,
             init,
             program,
-            is_prepared: false,
+            main: Main::None,
+            sees_waiting,
             identity,
             ahead: None,
             is_used: false,
             ready_for: None,
             is_limited: false,
         };
-        armed.prepare(cgroups)?;
-        armed.wait_until_ready()?;
+        armed.make_ready(cgroups)?;
         match cgroups.start(expected) {
             Ok(()) => armed.ready_for = Some(expected.clone()),
             // Too little even for what is here now. Whether that is to be an error is for the step to say.
@@ -119,31 +133,33 @@ impl ArmedBox {
         Ok(armed)
     }
 
-    /// Waits until the main process has nothing left to do but to wait: what it does before is not the step's.
-    fn wait_until_ready(&self) -> Result<(), Fault> {
-        // From pid 1 nothing can come but bad news.
-        wait_for(&self.init, &self.program, ARM_TIMEOUT)?;
+    /// Sees to it that a main process has nothing left to do but to wait: what it does before is not the step's.
+    fn make_ready(&mut self, cgroups: &mut Cgroups) -> Result<(), Fault> {
+        self.prepare(cgroups)?;
+        if self.main == Main::Ready {
+            return Ok(());
+        }
+        let (is_init, _) = wait_for(&self.init, &self.program, ARM_TIMEOUT)?;
+        if is_init {
+            // Nothing can come from there now but bad news.
+            return Err(report(&self.init).map_or_else(|fault| fault, |_| unexpected()));
+        }
         match message::recv(self.program.as_fd()) {
-            Ok(Received { message: FromMain::Ready, .. }) => Ok(()),
+            Ok(Received { message: FromMain::Ready, .. }) => {
+                self.main = Main::Ready;
+                Ok(())
+            }
             Ok(Received { message: FromMain::NotExecuted(NotExecuted { fault, .. }), .. }) => Err(fault),
             Err(error) => Err(lost(&error)),
         }
     }
 
-    /// Whether it can be told if a program waits for input.
-    pub(crate) fn sees_waiting(&self) -> bool {
-        waiting::can_be_known(&self.proc)
-    }
-
-    /// Has the next step's main process forked, if it is not yet.
+    /// Has pid 1 make the next step's main process, if there is none, and does not wait for it.
     pub(crate) fn prepare(&mut self, cgroups: &mut Cgroups) -> Result<(), Fault> {
-        if !self.is_prepared && self.ahead.is_none() {
+        if self.main == Main::None && self.ahead.is_none() {
             let group = cgroups.open_step()?;
             send(&self.init, &Prepare, group.as_slice())?;
-            let Report::Prepared = report(&self.init)?.message else {
-                return Err(unexpected());
-            };
-            self.is_prepared = true;
+            self.main = Main::Made;
         }
         Ok(())
     }
@@ -172,7 +188,7 @@ impl ArmedBox {
             return Err(Failure::protocol("only a fresh box takes a step ahead"));
         }
         check(&ahead.spec, &streams)?;
-        self.prepare(cgroups)?;
+        self.make_ready(cgroups)?;
         if self.ready_for.take().is_some() {
             // Those of its program come with it.
             cgroups.relax()?;
@@ -232,7 +248,7 @@ impl ArmedBox {
         processors: u32,
     ) -> Result<Option<Outcome>, Failure> {
         check(spec, &streams)?;
-        self.prepare(cgroups)?;
+        self.make_ready(cgroups)?;
         self.disk.limit(spec.limits.disk_bytes)?;
         self.is_limited = true;
         if self.ready_for.take().as_ref() != Some(&spec.limits) {
@@ -247,7 +263,7 @@ impl ArmedBox {
     /// Tells the main process what to become. The caller drops the streams then: they are to be the program's alone, whose reader
     /// sees the end when it closes them.
     fn order(&mut self, spec: &StepSpec, streams: &[OwnedFd]) -> Result<(), Fault> {
-        self.is_prepared = false;
+        self.main = Main::None;
         self.is_used = true;
         let descriptors: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
         send(&self.program, spec, &descriptors)

@@ -38,8 +38,9 @@ impl ArmedBox {
         let end = match watched {
             Watched::Ended(end) => StepEnd { cpu_time: end.cpu_time.saturating_sub(booted), ..end },
             Watched::WorkerGone => return Ok(None),
-            // The kernel killed pid 1, and the box with it: it does that when memory is used up by files.
-            Watched::Lost if usage.oom_kills > 0 => {
+            // The kernel killed pid 1, and the box with it: it does that when memory is used up by files. Or pid 1 ended itself
+            // when it had to kill a main process on its way to the program.
+            Watched::Lost if usage.oom_kills > 0 || stopped.is_some() => {
                 StepEnd { status: Status::Signaled(libc::SIGKILL), at: now(), cpu_time: Duration::ZERO }
             }
             Watched::Lost => return Err(Fault { step: Step::Channel, errno: libc::EPIPE }.into()),

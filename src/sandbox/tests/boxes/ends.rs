@@ -248,6 +248,19 @@ tests! {
         }
     }
 
+    fn a_step_that_is_stopped_on_its_way_to_the_program_does_no_harm_to_the_next() {
+        let fixture = Fixture::new();
+        for round in 0..100 {
+            let (_stdin, _stdout, streams) = pipes();
+            fixture.start(program("sleep", &[]), &streams);
+            // Later each time, until the program runs.
+            (0..round * 20).for_each(|_| std::thread::yield_now());
+            fixture.stop(StopReason::Cancelled);
+            assert_eq!(fixture.finish().ended, Ended::Stopped(StopReason::Cancelled));
+        }
+        assert_eq!(fixture.run(program("print", &["well"])).ok(), "well");
+    }
+
     fn a_stop_that_comes_too_late_does_not_hit_the_next_step() {
         let fixture = Fixture::new();
         assert_eq!(fixture.run(program("print", &["one"])).ok(), "one");

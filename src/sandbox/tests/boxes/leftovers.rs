@@ -127,6 +127,18 @@ tests! {
         assert_eq!((held(), descendants(fixture.keeper.pid()).len()), before);
     }
 
+    fn a_box_that_waits_is_no_load() {
+        let fixture = Fixture::new();
+        // What sleeps so that no signal wakes it counts as load, as what runs does.
+        let sleeps = |pid: u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit_once(')').unwrap().1.trim_start().starts_with('S')
+        };
+        let family = descendants(fixture.keeper.pid());
+        assert_eq!(family.len(), 3, "a forker, pid 1 and a main process");
+        eventually(|| family.iter().copied().all(sleeps));
+    }
+
     fn a_keeper_whose_worker_never_speaks_ends_with_it() {
         let keeper = Keeper::spawn(Path::new(THIS_EXECUTABLE)).unwrap();
         let pid = keeper.pid();

@@ -16,6 +16,12 @@ fn status(fixture: &Fixture, key: &str) -> String {
     line[key.len()..].split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+fn assert_sees_pid_1_and_itself(fixture: &Fixture) {
+    let ran = fixture.run(program("processes", &[]));
+    let pids: Vec<_> = ran.ok().lines().collect();
+    assert!(matches!(pids[..], ["1", _]), "{pids:?}");
+}
+
 tests! {
     fn a_program_is_nobody() {
         let fixture = Fixture::new();
@@ -84,7 +90,17 @@ tests! {
     }
 
     fn a_program_sees_only_its_own_processes() {
-        assert_eq!(Fixture::new().run(program("processes", &[])).ok(), "1\n2\n");
+        assert_sees_pid_1_and_itself(&Fixture::new());
+    }
+
+    fn of_a_box_the_kernel_ends_the_program_first_when_memory_is_short() {
+        let fixture = Fixture::new();
+        let score = |path: &str| fixture.run(program("read", &[path])).ok().trim().to_owned();
+        let ours = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+        for _ in 0..2 {
+            assert_eq!(score("/proc/self/oom_score_adj"), "1000");
+            assert_eq!(score("/proc/1/oom_score_adj"), ours.trim());
+        }
     }
 
     fn two_boxes_do_not_see_each_other() {
@@ -93,7 +109,7 @@ tests! {
         let (one, two) = (Fixture::new(), Fixture::with(other));
         one.run(program("write", &["/tmp/mine", "secret"])).ok();
         assert_eq!(two.run(program("list", &["/tmp"])).ok(), "");
-        assert_eq!(two.run(program("processes", &[])).ok(), "1\n3\n");
+        assert_sees_pid_1_and_itself(&two);
         assert_eq!(one.run(program("read", &["/tmp/mine"])).ok(), "secret");
     }
 
