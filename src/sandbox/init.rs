@@ -80,6 +80,7 @@ pub(crate) fn run(plan: &Plan, disk: &OwnedFd, channel: &OwnedFd, program_channe
         Ok(stacks) => stacks,
         Err(fault) => fail(channel, fault),
     };
+    let mut is_first = true;
     loop {
         // At the end of the channel the keeper has destroyed this box.
         let Ok(Received { message: Prepare, descriptors }) = message::recv(channel.as_fd()) else {
@@ -96,7 +97,7 @@ pub(crate) fn run(plan: &Plan, disk: &OwnedFd, channel: &OwnedFd, program_channe
             &stacks,
             group,
             || plan.prefer_when_memory_is_short(),
-            || inside::run(plan, program_channel),
+            || inside::run(plan, program_channel, is_first),
             |errno| Fault { step: Step::Fork, errno: errno as i32 },
         );
         let status = match ended {
@@ -104,6 +105,7 @@ pub(crate) fn run(plan: &Plan, disk: &OwnedFd, channel: &OwnedFd, program_channe
             Err(fault) => fail(channel, fault),
         };
         let at = now();
+        is_first = false;
         kill_the_rest();
         let cpu_time = reaped_cpu_time().saturating_sub(before);
         if send(channel, &Report::Ended(StepEnd { status, at, cpu_time }), &[]).is_err() {

@@ -2,11 +2,12 @@
 //! happens ahead, before there is anything to run; then it waits for its orders. All of it happens in the memory of pid 1; see
 //! [`sys::run_in_this_memory`].
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -14,20 +15,23 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, setsid};
 use serde::{Deserialize, Serialize};
 
-use crate::channel::send;
+use crate::channel::{channel, send};
 use crate::credentials;
 use crate::fault::{During, Fault, Step};
 use crate::message::{self, Received};
 use crate::plan::Plan;
 use crate::rlimit;
 use crate::seccomp;
-use crate::spec::StepSpec;
+use crate::spec::{StepLimits, StepSpec};
 use crate::sys;
+
+/// A path that no file can have: it goes through a device.
+const NO_PROGRAM: &str = "/dev/null/program";
 
 /// To the keeper.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromMain {
-    /// Now it only waits for its orders.
+    /// Now it only waits for its orders. With what keeps its filters, if that can be had; see [`seccomp::install`].
     Ready,
     /// There is no program.
     NotExecuted(NotExecuted),
@@ -41,9 +45,15 @@ pub(crate) struct NotExecuted {
     pub(crate) interpreter: Option<String>,
 }
 
-/// Ends by becoming the program, or by telling why not.
-pub(crate) fn run(plan: &Plan, channel: &OwnedFd) -> ! {
-    let ready = arm(plan).and_then(|()| send(channel, &FromMain::Ready, &[]));
+/// Ends by becoming the program, or by telling why not. The first one in this memory rehearses.
+pub(crate) fn run(plan: &Plan, channel: &OwnedFd, is_first: bool) -> ! {
+    let ready = arm(plan).and_then(|filters| {
+        if is_first {
+            rehearse(plan)?;
+        }
+        let filters: Vec<_> = filters.iter().map(AsFd::as_fd).collect();
+        send(channel, &FromMain::Ready, &filters)
+    });
     let reason = match ready.and_then(|()| receive(channel)) {
         // The keeper took the box away.
         Ok(None) => sys::exit_now(0),
@@ -56,8 +66,8 @@ pub(crate) fn run(plan: &Plan, channel: &OwnedFd) -> ! {
     sys::exit_now(127)
 }
 
-/// What needs no knowledge of the program.
-fn arm(plan: &Plan) -> Result<(), Fault> {
+/// What needs no knowledge of the program. Returns what keeps the filters.
+fn arm(plan: &Plan) -> Result<Option<OwnedFd>, Fault> {
     setsid().during(Step::Session)?;
     sys::reset_signals().during(Step::Signals)?;
     credentials::become_nobody(plan.layout.identity)?;
@@ -65,6 +75,28 @@ fn arm(plan: &Plan) -> Result<(), Fault> {
     rlimit::apply_fixed()?;
     prctl::set_no_new_privs().during(Step::NoNewPrivileges)?;
     seccomp::install(&plan.filters)
+}
+
+/// Does once what the orders will ask for, with a program that is not there. The first touch of each page of memory is paid for;
+/// so it is before anybody waits for it.
+fn rehearse(plan: &Plan) -> Result<(), Fault> {
+    let (ours, theirs) = channel()?;
+    let spec = StepSpec {
+        argv: vec![NO_PROGRAM.to_owned()],
+        env: BTreeMap::from([("PATH".to_owned(), NO_PROGRAM.to_owned())]),
+        cwd: PathBuf::new(),
+        limits: StepLimits::default(),
+    };
+    send(&ours, &spec, &[ours.as_fd(), theirs.as_fd()])?;
+    if let Some(Received { message: spec, .. }) = receive(&theirs)? {
+        chdir(&plan.layout.work_dir.join(relative(&spec.cwd)?)).during(Step::WorkingDirectory)?;
+        let argv = strings(spec.argv.iter().map(String::as_str));
+        let env = strings(spec.env.iter().map(|(name, value)| format!("{name}={value}")));
+        if let (Ok(argv), Ok(env)) = (argv, env) {
+            let Err(_) = execute(&spec, &argv, &env);
+        }
+    }
+    Ok(())
 }
 
 fn receive(channel: &OwnedFd) -> Result<Option<Received<StepSpec>>, Fault> {

@@ -407,6 +407,23 @@ fn set_effective_uid(uid: u32) {
     unsafe { libc::syscall(libc::SYS_setresuid, keep, libc::c_ulong::from(uid), keep) };
 }
 
+/// Puts this process under a seccomp filter, which must need none of what it answers a listener: none does. The listener's
+/// descriptor keeps the filter and those that were installed before.
+pub(crate) fn seccomp_with_listener(filter: &[seccompiler::sock_filter]) -> nix::Result<OwnedFd> {
+    let length = u16::try_from(filter.len()).map_err(|_| Errno::E2BIG)?;
+    // The kernel only reads it.
+    let program = libc::sock_fprog { len: length, filter: filter.as_ptr().cast::<libc::sock_filter>().cast_mut() };
+    // SAFETY: the program has the layout and the length that it says, and outlives the call.
+    descriptor(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const program,
+        )
+    })
+}
+
 /// Removes one capability from the bounding set of this process.
 pub(crate) fn drop_bounding_capability(capability: u32) -> nix::Result<()> {
     // SAFETY: all arguments are values.

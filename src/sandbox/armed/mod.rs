@@ -46,6 +46,8 @@ pub(crate) struct ArmedBox {
     /// To the main process that waits for its orders.
     program: OwnedFd,
     main: Main,
+    /// Keeps the filters of the main process until nobody waits for its end any more.
+    filters: Option<OwnedFd>,
     /// Whether it can be told if a program waits for input.
     pub(crate) sees_waiting: bool,
     identity: Identity,
@@ -117,6 +119,7 @@ impl ArmedBox {
             init,
             program,
             main: Main::None,
+            filters: None,
             sees_waiting,
             identity,
             ahead: None,
@@ -145,8 +148,9 @@ impl ArmedBox {
             return Err(report(&self.init).map_or_else(|fault| fault, |_| unexpected()));
         }
         match message::recv(self.program.as_fd()) {
-            Ok(Received { message: FromMain::Ready, .. }) => {
+            Ok(Received { message: FromMain::Ready, mut descriptors }) => {
                 self.main = Main::Ready;
+                self.filters = descriptors.pop();
                 Ok(())
             }
             Ok(Received { message: FromMain::NotExecuted(NotExecuted { fault, .. }), .. }) => Err(fault),

@@ -4,6 +4,7 @@ mod policy;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use seccompiler::{
@@ -12,6 +13,7 @@ use seccompiler::{
 };
 
 use crate::fault::{During, Fault, Step};
+use crate::sys;
 pub use policy::{POLICY, Rule};
 
 /// What a refused system call returns.
@@ -178,12 +180,22 @@ fn refuse_x32() -> BpfProgram {
     ]
 }
 
-/// Puts this process and all it starts under the filters, for good.
-pub(crate) fn install(filters: &Filters) -> Result<(), Fault> {
-    for filter in &filters.0 {
-        seccompiler::apply_filter(filter).map_err(|_| Errno::last()).during(Step::Filter)?;
+/// Puts this process and all it starts under the filters, for good. What is returned keeps the kernel's copy of the filters: else
+/// it is taken apart when the last process under them ends, on that processor, before whoever waits for that end gets to run.
+/// `None` where the kernel keeps none, as below a supervisor who listens already.
+pub(crate) fn install(filters: &Filters) -> Result<Option<OwnedFd>, Fault> {
+    let mut kept = None;
+    for (index, filter) in filters.0.iter().enumerate() {
+        // A filter keeps those before it.
+        if index + 1 == filters.0.len()
+            && let Ok(listener) = sys::seccomp_with_listener(filter)
+        {
+            kept = Some(listener);
+        } else {
+            seccompiler::apply_filter(filter).map_err(|_| Errno::last()).during(Step::Filter)?;
+        }
     }
-    Ok(())
+    Ok(kept)
 }
 
 /// The policy as a table for operators to read.
