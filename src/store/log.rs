@@ -55,7 +55,7 @@ pub async fn read_after(
     read(conn, attempt.id(), after, limit).await
 }
 
-/// The whole live log of an attempt, for whoever concludes it.
+/// The whole log of an attempt as it is now, for whoever concludes it; empty where it was dropped by age.
 pub async fn list(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
     match read(conn, attempt, None, i64::MAX).await? {
         Stored::Live(events) | Stored::Packed(events) => Ok(events),

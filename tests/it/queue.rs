@@ -6,9 +6,10 @@ use std::time::Duration;
 use codecanvas::auth::Viewer;
 use codecanvas::domain::ids::{UserId, WorkerId};
 use codecanvas::domain::limits::RequestedLimits;
+use codecanvas::domain::verdict::Verdict;
 use codecanvas::service::{attempts, submissions};
 use codecanvas::store::queue::{self, Claim, Claimant};
-use codecanvas::store::{attempts as rows, events, leases};
+use codecanvas::store::{attempts as rows, events, leases, log};
 
 use super::support::workshop::Workshop;
 
@@ -178,6 +179,22 @@ async fn a_lease_that_ran_out_writes_nothing_and_a_new_one_does() {
     // A worker that has lost a lease and claimed the attempt anew hands in what is left of the old run as well.
     let both = [&batch(&old, 2), &batch(&new, 2)];
     assert_eq!(turns(&both).await, [events::Turn::Lost, events::Turn::Next]);
+    // Nor does it conclude the attempt, nor the new one out of turn, nor twice.
+    for (lease_id, sequence, is_done) in
+        [(old.lease_id, 2, false), (new.lease_id, 3, false), (new.lease_id, 2, true), (new.lease_id, 2, false)]
+    {
+        let conclusion = rows::Conclusion {
+            attempt_id: attempt.id,
+            by: Some((lease_id, sequence)),
+            verdict: Verdict::Ok,
+            states: Vec::new(),
+            steps: Vec::new(),
+            log: log::list(&mut conn, attempt.id).await.unwrap(),
+            at: chrono::Utc::now(),
+        };
+        assert_eq!(rows::conclude(&mut conn, conclusion).await.unwrap(), is_done, "by {lease_id} at {sequence}");
+    }
+    assert_eq!(log::list(&mut conn, attempt.id).await.unwrap().len(), 3, "queued twice, finished once");
 }
 
 #[tokio::test]
