@@ -161,7 +161,7 @@ pub async fn change_states(conn: &mut PgConnection, changes: &[(AttemptId, Attem
 
 /// The end of an attempt.
 #[derive(Debug)]
-pub struct Conclusion {
+pub struct Conclusion<'s> {
     /// Which attempt.
     pub attempt_id: AttemptId,
     /// The lease by which that is said, and the sequence of its next event. `None` where the attempt's row of the queue is
@@ -172,7 +172,7 @@ pub struct Conclusion {
     /// States that it went through and that are not stored, in order, FINISHED excepted.
     pub states: Vec<AttemptState>,
     /// Steps that are not stored as they are now, each at most once.
-    pub steps: Vec<Step>,
+    pub steps: &'s [Step],
     /// All its events, those that are stored too, `AttemptFinished` excepted.
     pub log: Vec<Event>,
     /// When it ended, by the clock of the one who saw it.
@@ -181,13 +181,13 @@ pub struct Conclusion {
 
 /// Gives an attempt its verdict: takes it out of the queue and packs its log. By one statement, since somebody waits for just
 /// this. Answers false, and does nothing, where the lease is not in force or the sequence is another one.
-pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion) -> sqlx::Result<bool> {
+pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion<'_>) -> sqlx::Result<bool> {
     let Conclusion { attempt_id, by, verdict, mut states, steps, mut log, at } = conclusion;
     states.push(AttemptState::Finished);
     let sequence = log.last().map_or(0, |last| last.sequence + 1);
     log.push(Event { sequence, at, body: EventBody::AttemptFinished });
     let packed = log::encode(&log)?;
-    let columns: steps::Columns = steps.iter().collect();
+    let columns: steps::Columns<'_> = steps.iter().collect();
     let done = steps::put!(
         "WITH removed AS (
              DELETE FROM queue
@@ -299,7 +299,7 @@ pub async fn conclude_without_worker(
         }
     }
     let states = Vec::new();
-    let conclusion = Conclusion { attempt_id: open.attempt_id, by: None, verdict, states, steps: ended, log, at };
+    let conclusion = Conclusion { attempt_id: open.attempt_id, by: None, verdict, states, steps: &ended, log, at };
     conclude(conn, conclusion).await.map(drop)
 }
 

@@ -19,25 +19,25 @@ pub fn whole_ms(duration: Duration) -> i32 {
 
 /// Steps as a statement takes them, a list for each column.
 #[derive(Default)]
-pub(super) struct Columns {
+pub(super) struct Columns<'s> {
     pub(super) attempt_id: Vec<uuid::Uuid>,
     pub(super) kind: Vec<StepKind>,
     pub(super) limits: Vec<Json<Limits>>,
     pub(super) verdict: Vec<Option<Verdict>>,
     pub(super) exit_code: Vec<Option<i32>>,
-    pub(super) signal: Vec<Option<String>>,
+    pub(super) signal: Vec<Option<&'s str>>,
     pub(super) cpu_time_ms: Vec<Option<i32>>,
     pub(super) wall_time_ms: Vec<Option<i32>>,
     pub(super) peak_memory_bytes: Vec<Option<i64>>,
-    pub(super) reason: Vec<Option<String>>,
+    pub(super) reason: Vec<Option<&'s str>>,
     pub(super) is_cached: Vec<bool>,
-    pub(super) stdout: Vec<Vec<u8>>,
+    pub(super) stdout: Vec<&'s [u8]>,
     pub(super) stdout_total_bytes: Vec<i64>,
-    pub(super) stderr: Vec<Vec<u8>>,
+    pub(super) stderr: Vec<&'s [u8]>,
     pub(super) stderr_total_bytes: Vec<i64>,
 }
 
-impl<'s> FromIterator<&'s Step> for Columns {
+impl<'s> FromIterator<&'s Step> for Columns<'s> {
     fn from_iter<I: IntoIterator<Item = &'s Step>>(steps: I) -> Self {
         let mut columns = Self::default();
         for step in steps {
@@ -46,15 +46,15 @@ impl<'s> FromIterator<&'s Step> for Columns {
             columns.limits.push(Json(step.limits));
             columns.verdict.push(step.verdict);
             columns.exit_code.push(step.exit_code);
-            columns.signal.push(step.signal.clone());
+            columns.signal.push(step.signal.as_deref());
             columns.cpu_time_ms.push(step.cpu_time_ms);
             columns.wall_time_ms.push(step.wall_time_ms);
             columns.peak_memory_bytes.push(step.peak_memory.map(Bytes::as_i64));
-            columns.reason.push(step.reason.clone());
+            columns.reason.push(step.reason.as_deref());
             columns.is_cached.push(step.is_cached);
-            columns.stdout.push(step.stdout.bytes.clone());
+            columns.stdout.push(&step.stdout.bytes);
             columns.stdout_total_bytes.push(step.stdout.total.as_i64());
-            columns.stderr.push(step.stderr.bytes.clone());
+            columns.stderr.push(&step.stderr.bytes);
             columns.stderr_total_bytes.push(step.stderr.total.as_i64());
         }
         columns
@@ -98,15 +98,15 @@ macro_rules! put {
             &$columns.limits as &[Json<crate::domain::limits::Limits>],
             &$columns.verdict as &[Option<Verdict>],
             &$columns.exit_code as &[Option<i32>],
-            &$columns.signal as &[Option<String>],
+            &$columns.signal as &[Option<&str>],
             &$columns.cpu_time_ms as &[Option<i32>],
             &$columns.wall_time_ms as &[Option<i32>],
             &$columns.peak_memory_bytes as &[Option<i64>],
-            &$columns.reason as &[Option<String>],
+            &$columns.reason as &[Option<&str>],
             &$columns.is_cached,
-            &$columns.stdout,
+            &$columns.stdout as &[&[u8]],
             &$columns.stdout_total_bytes,
-            &$columns.stderr,
+            &$columns.stderr as &[&[u8]],
             &$columns.stderr_total_bytes,
             $($argument),*
         )
@@ -115,11 +115,11 @@ macro_rules! put {
 pub(super) use put;
 
 /// Stores steps as they are now, each at most once, in place of what was known of them.
-pub async fn put_all(conn: &mut PgConnection, steps: &[&Step]) -> sqlx::Result<()> {
-    if steps.is_empty() {
+pub async fn put_all<'s>(conn: &mut PgConnection, steps: impl Iterator<Item = &'s Step>) -> sqlx::Result<()> {
+    let columns: Columns<'_> = steps.collect();
+    if columns.attempt_id.is_empty() {
         return Ok(());
     }
-    let columns: Columns = steps.iter().copied().collect();
     put!("", " ", "", columns).execute(conn).await?;
     Ok(())
 }

@@ -39,9 +39,10 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
             if drain.is_cancelled() {
                 return attempts;
             }
-            if !std::mem::replace(&mut has_more, true) {
-                // The last claim saw nothing else; what has come since has woken us.
+            if !has_more {
+                // The last look found nothing else; what has come since has woken us.
                 drain.run_until_cancelled(waker.wait(POLL)).await;
+                has_more = true;
                 continue;
             }
             match claim(worker, &mut connection).await {

@@ -71,9 +71,12 @@ impl Pending {
 
     /// The events that are stored already, where that is known without looking.
     fn earlier(&self) -> Option<Vec<Event>> {
-        let is_all = self.batch.first_sequence == 1;
-        let queued_at = self.end.filter(|_| is_all)?.queued_at;
-        Some(vec![Event { sequence: 0, at: queued_at, body: EventBody::StateChanged(AttemptState::Queued) }])
+        match self.end {
+            Some(Ending { queued_at: at, .. }) if self.batch.first_sequence == 1 => {
+                Some(vec![Event { sequence: 0, at, body: EventBody::StateChanged(AttemptState::Queued) }])
+            }
+            Some(_) | None => None,
+        }
     }
 
     /// Stores the end of the attempt, and all that was handed in with it. Answers false where this is not its turn.
@@ -89,7 +92,7 @@ impl Pending {
             None => log::list(conn, attempt_id).await?,
         };
         log.extend(self.batch.events.iter().cloned());
-        let (states, steps) = (self.states.clone(), self.steps.clone());
+        let (states, steps) = (self.states.clone(), self.steps.as_slice());
         attempts::conclude(conn, Conclusion { attempt_id, by, verdict, states, steps, log, at }).await
     }
 
@@ -252,8 +255,7 @@ async fn write(conn: &mut PgConnection, pending: &[Pending]) -> sqlx::Result<Vec
     let live: Vec<_> = next.iter().filter(|pending| !pending.is_concluded()).collect();
     let states: Vec<_> = live.iter().flat_map(|p| p.states.iter().map(|state| (p.batch.attempt_id, *state))).collect();
     attempts::change_states(&mut tx, &states).await?;
-    let begun: Vec<_> = live.iter().flat_map(|pending| &pending.steps).collect();
-    steps::put_all(&mut tx, &begun).await?;
+    steps::put_all(&mut tx, live.iter().flat_map(|pending| &pending.steps)).await?;
     let appended: Vec<_> = live.iter().map(|pending| &pending.batch).collect();
     events::append(&mut tx, &appended).await?;
     for pending in &next {

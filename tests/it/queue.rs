@@ -188,7 +188,7 @@ async fn a_lease_that_ran_out_writes_nothing_and_a_new_one_does() {
             by: Some((lease_id, sequence)),
             verdict: Verdict::Ok,
             states: Vec::new(),
-            steps: Vec::new(),
+            steps: &[],
             log: log::list(&mut conn, attempt.id).await.unwrap(),
             at: chrono::Utc::now(),
         };

@@ -72,14 +72,11 @@ impl ArmedBox {
 
     /// Why the main process did not become the program, if so.
     fn not_executed(&self) -> Option<NotExecuted> {
-        while let Ok(Received { message, .. }) = message::recv(self.program.as_fd()) {
-            match message {
-                // Nobody waited for that.
-                FromMain::Ready => {}
-                FromMain::NotExecuted(reason) => return Some(reason),
-            }
+        match message::recv(self.program.as_fd()) {
+            Ok(Received { message: FromMain::NotExecuted(reason), .. }) => Some(reason),
+            // It had said that it was ready before it got its orders.
+            Ok(Received { message: FromMain::Ready, .. }) | Err(_) => None,
         }
-        None
     }
 
     /// Waits for the end of the step and sees to it that it comes.

@@ -56,8 +56,8 @@ impl Stack {
 static IS_AT_WORK: AtomicBool = AtomicBool::new(false);
 
 /// Runs `main` in a process with this one's memory, which becomes a program or ends, and waits for its end, for which it reaps
-/// orphans as well. Returns its wait status. It costs less than [`super::fork`]: there is no copy of the memory to make, to fault in,
-/// and to take apart before anybody waits for the program.
+/// orphans as well. Returns its wait status. It costs less than [`super::fork`]: there is no copy of the memory to make, to
+/// fault in, and to take apart before anybody waits for the program.
 ///
 /// `first` runs before it in a helper of the same kind, of which the main process inherits what it does to itself. It may raise
 /// its score for the killer that comes when memory is short: of all that share a memory the kernel changes the scores alike,
@@ -65,8 +65,8 @@ static IS_AT_WORK: AtomicBool = AtomicBool::new(false);
 /// process, which may wait for long: a suspended parent counts as load.
 ///
 /// This process does nothing but wait until nobody shares its memory any more, so what is safe in one thread is safe in `main`.
-/// Whoever kills the main process waits until it is in its exec; see [`super::kill_all_on_sigusr1`]. If it ends by a signal before, there
-/// is no telling what it was about to change: then this process ends.
+/// Whoever kills the main process waits until it is in its exec; see [`super::kill_all_on_sigusr1`]. If it ends by a signal
+/// before, there is no telling what it was about to change: then this process ends.
 pub(crate) fn run_in_this_memory<E>(
     stacks: &Stacks,
     cgroup: Option<BorrowedFd<'_>>,
