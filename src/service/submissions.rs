@@ -17,6 +17,7 @@ use crate::domain::user::SiteRole;
 use crate::domain::verdict::AttemptState;
 use crate::store;
 use crate::store::attempts::NewAttempt;
+use crate::store::queue::{Bounds, Refusal};
 use crate::store::submissions::FileRow;
 
 /// Hands in a program: stores it and queues its first attempt.
@@ -47,36 +48,43 @@ fn is_missing_source(cause: &(dyn std::error::Error + Send + Sync + 'static)) ->
 
 async fn store_new(services: &Services, viewer: &Viewer, new: &NewSubmission) -> Result<(Submission, Attempt), Error> {
     let digest = new.digest();
-    let mut tx = store::queue::begin_for(&services.pool, viewer.user_id).await?;
-    if let Some(key) = &new.idempotency_key
-        && let Some(earlier) = store::submissions::find_earlier(&mut tx, viewer.user_id, key).await?
-    {
-        if earlier.input_sha256 != digest {
-            return Err(Error::conflict("This idempotency key was used for another submission."));
+    let stored = if new.idempotency_key.is_none() && new.course_id.is_none() {
+        // There is nothing to be seen first, so it is one round trip.
+        hand_in(services, &mut *services.connection().await?, viewer, new, &digest).await?
+    } else {
+        let mut tx = store::queue::begin_for(&services.pool, viewer.user_id).await?;
+        if let Some(key) = &new.idempotency_key
+            && let Some(earlier) = store::submissions::find_earlier(&mut tx, viewer.user_id, key).await?
+        {
+            if earlier.input_sha256 != digest {
+                return Err(Error::conflict("This idempotency key was used for another submission."));
+            }
+            let submission = get_in(&mut tx, viewer, earlier.id).await?;
+            let attempts = store::attempts::list_by_submissions(&mut tx, viewer, &[earlier.id]).await?;
+            // The counted one: it is the answer to the author's last wish.
+            let attempt = attempts.into_iter().find(|attempt| attempt.id == submission.counted_attempt_id);
+            return Ok((submission, attempt.ok_or(Error::NotFound("submission"))?));
         }
-        let submission = get_in(&mut tx, viewer, earlier.id).await?;
-        let attempts = store::attempts::list_by_submissions(&mut tx, viewer, &[earlier.id]).await?;
-        // The counted one: it is the answer to the author's last wish.
-        let attempt = attempts.into_iter().find(|attempt| attempt.id == submission.counted_attempt_id);
-        return Ok((submission, attempt.ok_or(Error::NotFound("submission"))?));
-    }
-    if let Some(course) = new.course_id {
-        check_course(&mut tx, viewer, course).await?;
-    }
-    let quota = admit(services, &mut tx, viewer).await?;
-    let stored = insert(&mut tx, viewer, new, &digest, quota).await?;
-    tx.commit().await?;
+        if let Some(course) = new.course_id {
+            check_course(&mut tx, viewer, course).await?;
+        }
+        let stored = hand_in(services, &mut tx, viewer, new, &digest).await?;
+        tx.commit().await?;
+        stored
+    };
     metrics::counter!("codecanvas_submissions_total", "language" => stored.0.language.clone()).increment(1);
     Ok(stored)
 }
 
-async fn insert(
+/// Stores what is new, if one more attempt of the viewer may wait.
+async fn hand_in(
+    services: &Services,
     conn: &mut PgConnection,
     viewer: &Viewer,
     new: &NewSubmission,
     digest: &[u8],
-    quota: Quota,
 ) -> Result<(Submission, Attempt), Error> {
+    let quota = quota_of(services, viewer);
     let files: Vec<_> =
         new.files.iter().map(|file| FileRow { path: &file.path, sha256: file.sha256(), bytes: &file.bytes }).collect();
     let mut submission = Submission {
@@ -106,12 +114,16 @@ async fn insert(
             requested_by: viewer.user_id,
             limits: new.limits,
             language: &submission.language,
-            running_quota: at_most(quota.running),
+            running_quota: at_most(quota.running.max(1)),
         },
     };
-    let attempt = store::submissions::insert(conn, &row).await?;
-    submission.created_at = attempt.queued_at;
-    Ok((submission, attempt))
+    match store::submissions::hand_in(conn, &row, bounds(services, quota)).await? {
+        Ok(attempt) => {
+            submission.created_at = attempt.queued_at;
+            Ok((submission, attempt))
+        }
+        Err(refusal) => Err(refused(refusal, quota)),
+    }
 }
 
 /// Runs a submission once more: its author, or the staff of its course. Only an attempt of the author
@@ -136,7 +148,10 @@ pub async fn rerun(
     if !policy::may_rerun(is_author, role) {
         return Err(Error::forbidden("Only its author and the staff of its course can run it again."));
     }
-    let quota = admit(services, &mut tx, viewer).await?;
+    let quota = quota_of(services, viewer);
+    if let Some(refusal) = store::queue::find_refusal(&mut tx, viewer.user_id, bounds(services, quota)).await? {
+        return Err(refused(refusal, quota));
+    }
     let new = NewAttempt {
         id: AttemptId::new(),
         submission_id: id,
@@ -145,7 +160,7 @@ pub async fn rerun(
         requested_by: viewer.user_id,
         limits,
         language: &language.name,
-        running_quota: at_most(quota.running),
+        running_quota: at_most(quota.running.max(1)),
     };
     if is_author {
         store::submissions::count_attempt(&mut tx, id, new.id).await?;
@@ -187,40 +202,44 @@ pub(super) async fn role_in(
     }
 }
 
-/// Whether one more attempt of the viewer may wait. The user must be locked.
-async fn admit(services: &Services, conn: &mut PgConnection, viewer: &Viewer) -> Result<Quota, Error> {
+const fn quota_of(services: &Services, viewer: &Viewer) -> Quota {
     let quotas = &services.settings.quota;
-    let quota = match viewer.role {
+    match viewer.role {
         SiteRole::Guest => quotas.guest,
         SiteRole::User => quotas.user,
         SiteRole::Teacher => quotas.teacher,
         SiteRole::Admin => quotas.admin,
+    }
+}
+
+fn bounds(services: &Services, quota: Quota) -> Bounds {
+    Bounds {
+        waiting: at_most(quota.waiting),
+        per_minute: at_most(quota.per_minute),
+        capacity: services.settings.queue.capacity.into(),
+    }
+}
+
+/// What the viewer is told whose attempt may not wait.
+fn refused(refusal: Refusal, quota: Quota) -> Error {
+    metrics::counter!("codecanvas_submissions_refused_total").increment(1);
+    let (message, retry_after) = match refusal {
+        Refusal::Rate(left) => {
+            (format!("You can run {} programs a minute. Please wait a moment.", quota.per_minute), left)
+        }
+        Refusal::Waiting => (
+            format!("{} of your programs are waiting already. Please wait for one to start.", quota.waiting),
+            Duration::from_secs(1),
+        ),
+        Refusal::Capacity => {
+            return Error::Overloaded { retry_after: Duration::from_secs(5), cause: Some("the queue is full".into()) };
+        }
     };
-    let capacity = i64::from(services.settings.queue.capacity);
-    let crowd = store::queue::crowd(conn, viewer.user_id, capacity, quota.per_minute.into()).await?;
-    let refuse = |message: String, retry_after| {
-        metrics::counter!("codecanvas_submissions_refused_total").increment(1);
-        Err(Error::RateLimited { message: message.into(), retry_after })
-    };
-    if let Some(retry_after) = crowd.rate_exceeded_for {
-        return refuse(
-            format!("You can run {} programs a minute. Please wait a moment.", quota.per_minute),
-            retry_after,
-        );
-    }
-    if crowd.waiting >= i64::from(quota.waiting) {
-        let message = format!("{} of your programs are waiting already. Please wait for one to start.", quota.waiting);
-        return refuse(message, Duration::from_secs(1));
-    }
-    if crowd.waiting_overall >= capacity {
-        metrics::counter!("codecanvas_submissions_refused_total").increment(1);
-        return Err(Error::Overloaded { retry_after: Duration::from_secs(5), cause: Some("the queue is full".into()) });
-    }
-    Ok(quota)
+    Error::RateLimited { message: message.into(), retry_after }
 }
 
 fn at_most(quota: u32) -> i32 {
-    i32::try_from(quota.max(1)).unwrap_or(i32::MAX)
+    i32::try_from(quota).unwrap_or(i32::MAX)
 }
 
 /// A submission that the viewer may see.

@@ -37,83 +37,42 @@ pub struct NewAttempt<'a> {
     pub running_quota: i32,
 }
 
-/// A statement that puts an attempt into the queue, with event 0, and what else it is to do. Its first eight parameters
-/// are the attempt's. It answers with the number of the attempt and when it was queued.
-macro_rules! queue {
-    ($more:literal, $attempt:expr $(, $argument:expr)* $(,)?) => {
-        sqlx::query_as!(
-            $crate::store::attempts::QueueEntry,
-            r#"WITH attempt AS (
-                 INSERT INTO attempts (id, submission_id, number, requested_by, requested_limits, state, queued_at)
-                 SELECT $1, $2, COALESCE(max(number), 0) + 1, $3, $4, 'QUEUED', clock_timestamp()
-                 FROM attempts
-                 WHERE submission_id = $2
-                 RETURNING number, queued_at
-             ), queued AS (
-                 INSERT INTO queue (attempt_id, user_id, language, running_quota, turn)
-                 SELECT $1, $3, $5, $6, GREATEST(
-                     (SELECT max(turn) + 1 FROM queue WHERE user_id = $3 AND lease_id IS NULL),
-                     (SELECT min(turn) FROM queue WHERE lease_id IS NULL),
-                     0
-                 )
-             ), logged AS (
-                 INSERT INTO attempt_events (attempt_id, sequence, at, kind, state)
-                 SELECT $1, 0, queued_at, 'STATE_CHANGED', 'QUEUED' FROM attempt
-             ), recorded AS (
-                 INSERT INTO activity (attempt_id, author_id, course_id, state)
-                 VALUES ($1, $7, $8, 'QUEUED')
-                 RETURNING concat_ws(' ', author_id, course_id) AS feeds
-             )"# + $more + r#"
-             SELECT
-                 a.number AS "number!", a.queued_at AS "queued_at!",
-                 pg_notify('queue', '') IS NULL AS worker_told, pg_notify('activity', r.feeds) IS NULL AS reader_told
-             FROM attempt a
-             CROSS JOIN recorded r"#,
-            $attempt.id.as_uuid(),
-            $attempt.submission_id.as_uuid(),
-            $attempt.requested_by.as_uuid(),
-            sqlx::types::Json($attempt.limits) as sqlx::types::Json<$crate::domain::limits::RequestedLimits>,
-            $attempt.language,
-            $attempt.running_quota,
-            $attempt.author_id.as_uuid(),
-            $attempt.course_id.map($crate::domain::ids::CourseId::as_uuid),
-            $($argument),*
-        )
-    };
-}
-pub(super) use queue;
-
-/// What the database says of an attempt that it has put into the queue.
-pub(super) struct QueueEntry {
-    pub(super) number: i32,
-    pub(super) queued_at: DateTime<Utc>,
-    #[expect(dead_code, reason = "a statement has to answer with what its functions return")]
-    pub(super) worker_told: Option<bool>,
-    #[expect(dead_code, reason = "a statement has to answer with what its functions return")]
-    pub(super) reader_told: Option<bool>,
-}
-
-impl QueueEntry {
-    /// The attempt that was asked for.
-    pub(super) const fn attempt(&self, new: &NewAttempt<'_>) -> Attempt {
+impl NewAttempt<'_> {
+    /// The attempt that was asked for, once it is in the queue.
+    pub(super) const fn queued(&self, number: i32, queued_at: DateTime<Utc>) -> Attempt {
         Attempt {
-            id: new.id,
-            submission_id: new.submission_id,
-            number: self.number,
-            requested_by: new.requested_by,
+            id: self.id,
+            submission_id: self.submission_id,
+            number,
+            requested_by: self.requested_by,
             state: AttemptState::Queued,
             verdict: None,
             language_version: None,
-            queued_at: self.queued_at,
+            queued_at,
             started_at: None,
             finished_at: None,
         }
     }
 }
 
-/// Puts an attempt into the queue, with event 0. The user must be locked: [`super::queue::begin_for`].
+/// Puts one more attempt of a submission into the queue, with event 0. The user must be locked:
+/// [`super::queue::begin_for`].
 pub async fn insert(conn: &mut PgConnection, new: &NewAttempt<'_>) -> sqlx::Result<Attempt> {
-    Ok(queue!("", new).fetch_one(conn).await?.attempt(new))
+    let row = sqlx::query!(
+        r#"SELECT number AS "number!", queued_at AS "queued_at!"
+         FROM queue_attempt($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())"#,
+        new.id.as_uuid(),
+        new.submission_id.as_uuid(),
+        new.requested_by.as_uuid(),
+        Json(new.limits) as Json<RequestedLimits>,
+        new.language,
+        new.running_quota,
+        new.author_id.as_uuid(),
+        new.course_id.map(CourseId::as_uuid),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(new.queued(row.number, row.queued_at))
 }
 
 /// Moves attempts to other states, none of them FINISHED, in the order given. The queue's rows must be

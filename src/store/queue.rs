@@ -5,7 +5,8 @@
 //!
 //! Users are served in turn. A user's nth waiting attempt gets a turn n behind the front, so 500 of one
 //! user delay nobody else's first one. Turns are given per user under an advisory lock, and places among the
-//! running ones under another.
+//! running ones under another. The statements that hold such a lock are functions in the database
+//! (`migrations/0008_one_round_trip.sql`): what is behind the lock sees what was before it, and it is one round trip.
 
 use std::time::Duration;
 
@@ -17,16 +18,38 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use crate::domain::ids::{AttemptId, LeaseId, SubmissionId, UserId, WorkerId};
 use crate::domain::limits::RequestedLimits;
 
-/// How full the queue is for a user.
+/// How much of one user, and of all, may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Crowd {
+pub struct Bounds {
     /// Attempts of the user that wait.
-    pub waiting: i64,
-    /// Attempts of anybody that wait; counted up to the bound that was given.
-    pub waiting_overall: i64,
-    /// How long until the user asked for fewer attempts than the bound within a minute; `None` where
-    /// that is so now.
-    pub rate_exceeded_for: Option<Duration>,
+    pub waiting: i32,
+    /// Attempts that the user asked for within a minute.
+    pub per_minute: i32,
+    /// Attempts of anybody that wait.
+    pub capacity: i64,
+}
+
+/// Why one more attempt may not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The user asked for too many within a minute; how long until they asked for fewer.
+    Rate(Duration),
+    /// Too many of the user's wait.
+    Waiting,
+    /// Too many of everybody's wait.
+    Capacity,
+}
+
+impl Refusal {
+    /// What the database says by its name for it.
+    pub(super) fn new(name: &str, retry_after_ms: Option<i64>) -> sqlx::Result<Self> {
+        match name {
+            "RATE" => Ok(Self::Rate(Duration::from_millis(retry_after_ms.unwrap_or_default().max(1).cast_unsigned()))),
+            "WAITING" => Ok(Self::Waiting),
+            "CAPACITY" => Ok(Self::Capacity),
+            unknown => Err(sqlx::Error::Decode(format!("{unknown} is no reason to refuse an attempt").into())),
+        }
+    }
 }
 
 /// Begins a transaction that holds off others who put attempts of the user into the queue, until it ends.
@@ -36,32 +59,19 @@ pub async fn begin_for(pool: &PgPool, user: UserId) -> sqlx::Result<PgTransactio
     pool.begin_with(AssertSqlSafe(lock)).await
 }
 
-/// How full the queue is for a user. Exact for the user while [`begin_for`] holds, but for what is being claimed.
-pub async fn crowd(conn: &mut PgConnection, user: UserId, capacity: i64, per_minute: i64) -> sqlx::Result<Crowd> {
+/// Why one more attempt of a user may not wait; `None` where it may. Exact for the user while [`begin_for`] holds, but for
+/// what is being claimed.
+pub async fn find_refusal(conn: &mut PgConnection, user: UserId, bounds: Bounds) -> sqlx::Result<Option<Refusal>> {
     let row = sqlx::query!(
-        r#"SELECT
-             (SELECT count(*) FROM queue WHERE user_id = $1 AND lease_id IS NULL) AS "waiting!",
-             (SELECT count(*) FROM (SELECT FROM queue WHERE lease_id IS NULL LIMIT $2) AS q) AS "waiting_overall!",
-             (
-                 SELECT (1000 * extract(epoch FROM queued_at + interval '1 minute' - clock_timestamp()))::bigint
-                 FROM attempts
-                 WHERE requested_by = $1 AND queued_at > clock_timestamp() - interval '1 minute'
-                 ORDER BY queued_at DESC
-                 OFFSET $3
-                 LIMIT 1
-             ) AS rate_exceeded_for_ms"#,
+        "SELECT refusal, retry_after_ms FROM find_refusal($1, $2, $3, $4)",
         user.as_uuid(),
-        capacity,
-        (per_minute - 1).max(0),
+        bounds.waiting,
+        bounds.per_minute,
+        bounds.capacity,
     )
     .fetch_one(conn)
     .await?;
-    let wait = |ms: i64| Duration::from_millis(ms.max(1).cast_unsigned());
-    Ok(Crowd {
-        waiting: row.waiting,
-        waiting_overall: row.waiting_overall,
-        rate_exceeded_for: row.rate_exceeded_for_ms.map(wait),
-    })
+    row.refusal.map(|name| Refusal::new(&name, row.retry_after_ms)).transpose()
 }
 
 /// The languages of a worker with the version of each, and its lease.
@@ -77,56 +87,11 @@ pub struct Claimant {
     pub lease: Duration,
 }
 
-/// An attempt that waits and that its user may run now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate {
-    /// Which attempt.
-    pub attempt_id: AttemptId,
-    /// Whose.
-    pub user_id: UserId,
-}
-
-/// Locks the next attempt that the worker can run, and its user. `None`: nothing to do.
-///
-/// The lock is taken before anybody counts again what the user runs, which [`claim`] does: two workers
-/// cannot both take the last free place of a user's quota. It is another one than [`begin_for`] takes: slots
-/// do not wait while the user hands in more, and a count of what waits can be one too many for that.
-pub async fn lock_next(
-    conn: &mut PgConnection,
-    languages: &[String],
-    excluded: &[UserId],
-) -> sqlx::Result<Option<Candidate>> {
-    let excluded: Vec<_> = excluded.iter().map(|id| id.as_uuid()).collect();
-    let row = sqlx::query!(
-        r#"SELECT
-             next.attempt_id AS "attempt_id: AttemptId", next.user_id AS "user_id: UserId",
-             pg_advisory_xact_lock(uuid_hash_extended(next.user_id, 1)) IS NULL AS is_locked,
-             -- A claim that a crash of Postgres forgets was never made: its lease is not there either.
-             set_config('synchronous_commit', 'off', true) AS "synchronous_commit"
-         FROM (
-             SELECT q.attempt_id, q.user_id
-             FROM queue q
-             WHERE q.lease_id IS NULL
-               AND q.language = ANY ($1)
-               AND q.user_id <> ALL ($2)
-               AND (
-                   SELECT count(*) FROM queue r WHERE r.user_id = q.user_id AND r.lease_id IS NOT NULL
-               ) < q.running_quota
-             ORDER BY q.turn, q.attempt_id
-             LIMIT 1
-             FOR UPDATE OF q SKIP LOCKED
-         ) AS next"#,
-        languages,
-        &excluded,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| Candidate { attempt_id: row.attempt_id, user_id: row.user_id }))
-}
-
 /// An attempt that a worker has leased, and all that is needed to run it.
 #[derive(Debug, Clone)]
 pub struct Claim {
+    /// Who asked for it.
+    pub user_id: UserId,
     /// Which attempt.
     pub attempt_id: AttemptId,
     /// Proves that it is ours.
@@ -157,80 +122,60 @@ pub struct Claim {
     pub limits: RequestedLimits,
 }
 
-/// Leases the candidate. `None`: meanwhile its user runs as many attempts as they may.
-pub async fn claim(conn: &mut PgConnection, candidate: Candidate, claimant: &Claimant) -> sqlx::Result<Option<Claim>> {
+/// What became of a claim.
+#[derive(Debug)]
+pub enum Claimed {
+    /// There was nothing that the worker could run.
+    Nothing,
+    /// Another worker took the last place of this user's quota a moment ago: claim again without them.
+    AtQuota(UserId),
+    /// It is ours.
+    Ours(Box<Claim>),
+}
+
+/// Leases the next attempt that the worker can run and that its user may run now, but none of these users. One statement,
+/// and a transaction of its own: the lock by which it counts what the user runs is held until that ends.
+pub async fn claim(conn: &mut PgConnection, claimant: &Claimant, excluded: &[UserId]) -> sqlx::Result<Claimed> {
     let lease_id = LeaseId::new();
+    let excluded: Vec<_> = excluded.iter().map(|id| id.as_uuid()).collect();
     let row = sqlx::query!(
-        r#"WITH claimed AS (
-             UPDATE queue q
-             SET lease_id = $2,
-                 worker_id = $3,
-                 lease_expires_at = clock_timestamp() + make_interval(secs => $4)
-             WHERE q.attempt_id = $1
-               AND q.lease_id IS NULL
-               AND (
-                   SELECT count(*) FROM queue r WHERE r.user_id = q.user_id AND r.lease_id IS NOT NULL
-               ) < q.running_quota
-             RETURNING q.attempt_id, q.next_sequence, q.enqueued_at
-         ), started AS (
-             UPDATE attempts a
-             SET started_at = clock_timestamp(),
-                 language_version = (
-                     SELECT l.version
-                     FROM unnest($5::text[], $6::text[]) AS l (name, version)
-                     JOIN submissions s ON s.id = a.submission_id AND s.language = l.name
-                 )
-             FROM claimed c
-             WHERE a.id = c.attempt_id
-             RETURNING a.submission_id, a.requested_limits, a.queued_at
-         )
-         SELECT
-             s.id AS "submission_id: SubmissionId", s.language, s.main_path, s.stdin, s.arguments, s.is_interactive,
-             c.next_sequence, t.requested_limits AS "requested_limits: Json<RequestedLimits>", t.queued_at,
-             -- As it was before this statement, so the claimed one is among them.
-             (
-                 SELECT count(*) > 1
-                 FROM (SELECT FROM queue WHERE lease_id IS NULL ORDER BY turn, attempt_id LIMIT 2) AS waiting
-             ) AS "has_more!",
-             (1000 * extract(epoch FROM clock_timestamp() - c.enqueued_at))::bigint AS "waited_ms!",
-             ARRAY(
-                 SELECT f.path FROM submission_files f WHERE f.submission_id = s.id ORDER BY f.position
-             ) AS "paths!",
-             ARRAY(
-                 SELECT o.bytes
-                 FROM submission_files f
-                 JOIN sources o ON o.sha256 = f.sha256
-                 WHERE f.submission_id = s.id
-                 ORDER BY f.position
-             ) AS "contents!"
-         FROM claimed c
-         CROSS JOIN started t
-         JOIN submissions s ON s.id = t.submission_id"#,
-        candidate.attempt_id.as_uuid(),
+        r#"SELECT
+             user_id AS "user_id!: UserId", attempt_id AS "attempt_id: AttemptId",
+             submission_id AS "submission_id: SubmissionId", language, main_path, stdin, arguments, is_interactive,
+             requested_limits AS "requested_limits: Json<RequestedLimits>", next_sequence, queued_at, waited_ms,
+             paths, contents, has_more
+         FROM claim_attempt($1, $2, make_interval(secs => $3), $4, $5, $6)"#,
         lease_id.as_uuid(),
         claimant.worker_id.as_uuid(),
         claimant.lease.as_secs_f64(),
         &claimant.languages,
         &claimant.versions,
+        &excluded,
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Claim {
-        attempt_id: candidate.attempt_id,
-        lease_id,
-        submission_id: row.submission_id,
-        next_sequence: row.next_sequence,
-        queued_at: row.queued_at,
-        has_more: row.has_more,
-        waited: Duration::from_millis(row.waited_ms.max(0).cast_unsigned()),
-        language: row.language,
-        files: row.paths.into_iter().zip(row.contents).collect(),
-        main_path: row.main_path,
-        stdin: row.stdin,
-        arguments: row.arguments,
-        is_interactive: row.is_interactive,
-        limits: row.requested_limits.0,
-    }))
+    let Some(row) = row else { return Ok(Claimed::Nothing) };
+    let user_id = row.user_id;
+    let claim = move || {
+        Some(Claim {
+            user_id,
+            attempt_id: row.attempt_id?,
+            lease_id,
+            submission_id: row.submission_id?,
+            next_sequence: row.next_sequence?,
+            queued_at: row.queued_at?,
+            has_more: row.has_more?,
+            waited: Duration::from_millis(row.waited_ms?.max(0).cast_unsigned()),
+            language: row.language?,
+            files: row.paths?.into_iter().zip(row.contents?).collect(),
+            main_path: row.main_path?,
+            stdin: row.stdin?,
+            arguments: row.arguments?,
+            is_interactive: row.is_interactive?,
+            limits: row.requested_limits?.0,
+        })
+    };
+    Ok(claim().map_or(Claimed::AtQuota(user_id), |claim| Claimed::Ours(Box::new(claim))))
 }
 
 /// For those of the attempts that wait: how many are ahead of each.

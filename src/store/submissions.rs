@@ -4,12 +4,15 @@
 //! Every statement here that reads says so in its `WHERE`.
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
-use super::attempts::{self, NewAttempt};
+use super::attempts::NewAttempt;
+use super::queue::{Bounds, Refusal};
 use super::sources;
 use crate::auth::Viewer;
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::{AttemptId, CourseId, SubmissionId, UserId};
+use crate::domain::limits::RequestedLimits;
 use crate::domain::submission::{StoredFile, Submission};
 use crate::domain::verdict::{AttemptState, Verdict};
 
@@ -40,33 +43,27 @@ pub struct NewSubmission<'a> {
 }
 
 /// Stores a submission with what its files contain, and puts its attempt into the queue: by one statement, since
-/// somebody waits for just this. Answers with the attempt; the submission was made when that was queued. The user must be
-/// locked: [`super::queue::begin_for`].
-pub async fn insert(conn: &mut PgConnection, new: &NewSubmission<'_>) -> sqlx::Result<Attempt> {
+/// somebody waits for just this. Answers with the attempt; the submission was made when that was queued. Where its author
+/// has to wait it stores nothing, and says why.
+pub async fn hand_in(
+    conn: &mut PgConnection,
+    new: &NewSubmission<'_>,
+    bounds: Bounds,
+) -> sqlx::Result<Result<Attempt, Refusal>> {
     let NewSubmission { submission, files, attempt, .. } = new;
     let paths: Vec<_> = files.iter().map(|file| file.path.to_owned()).collect();
     let digests: Vec<_> = files.iter().map(|file| file.sha256.clone()).collect();
     let sources: sources::Columns = files.iter().map(|file| (&*file.sha256, file.bytes)).collect();
-    let queued = attempts::queue!(
-        ", contents AS (
-             INSERT INTO sources (sha256, bytes, text)
-             SELECT * FROM unnest($9::bytea[], $10::bytea[], $11::text[])
-             ON CONFLICT DO NOTHING
-         ), submission AS (
-             INSERT INTO submissions (
-                 id, author_id, course_id, language, main_path, stdin, arguments, is_interactive, idempotency_key,
-                 input_sha256, counted_attempt_id, counted_state, created_at
-             )
-             SELECT $2, $7, $8, $5, $12, $13, $14, $15, $16, $17, $1, 'QUEUED', queued_at FROM attempt
-         ), files AS (
-             INSERT INTO submission_files (submission_id, position, path, sha256)
-             SELECT $2, (f.position - 1)::integer, f.path, f.sha256
-             FROM unnest($18::text[], $19::bytea[]) WITH ORDINALITY AS f (path, sha256, position)
+    let row = sqlx::query!(
+        "SELECT refusal, retry_after_ms, number, queued_at
+         FROM hand_in(
+             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
          )",
-        attempt,
-        &sources.digests,
-        &sources.contents,
-        &sources.texts as &[Option<String>],
+        submission.id.as_uuid(),
+        attempt.id.as_uuid(),
+        submission.author_id.as_uuid(),
+        submission.course_id.map(CourseId::as_uuid),
+        submission.language,
         submission.main_path,
         submission.stdin,
         &submission.arguments,
@@ -75,8 +72,21 @@ pub async fn insert(conn: &mut PgConnection, new: &NewSubmission<'_>) -> sqlx::R
         new.input_sha256,
         &paths,
         &digests,
-    );
-    Ok(queued.fetch_one(conn).await?.attempt(attempt))
+        &sources.digests,
+        &sources.contents,
+        &sources.texts as &[Option<String>],
+        Json(attempt.limits) as Json<RequestedLimits>,
+        attempt.running_quota,
+        bounds.waiting,
+        bounds.per_minute,
+        bounds.capacity,
+    )
+    .fetch_one(conn)
+    .await?;
+    match (row.number, row.queued_at) {
+        (Some(number), Some(queued_at)) => Ok(Ok(attempt.queued(number, queued_at))),
+        _ => Ok(Err(Refusal::new(&row.refusal.unwrap_or_default(), row.retry_after_ms)?)),
+    }
 }
 
 /// The submission that this user made with this key within the last day.

@@ -13,15 +13,15 @@
 //! The exporter has a thread of its own and a bounded queue: a collector that is away costs spans, never
 //! time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::Subscriber;
 use tracing::span::{Attributes, Id, Record};
+use tracing::{Span, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -50,6 +50,7 @@ impl Traces {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let exporter = SpanExporter::builder().with_http().build()?;
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource(role)).build();
+        opentelemetry::global::set_tracer_provider(provider.clone());
         Ok(Self { provider })
     }
 
@@ -107,6 +108,12 @@ impl Drop for Traces {
             tracing::warn!(%error, "the last spans could not be sent");
         }
     }
+}
+
+/// Sends a span below another one that began before it was known whose it is, and has ended.
+pub fn record(name: &'static str, parent: &Span, began: SystemTime) {
+    let tracer = opentelemetry::global::tracer(SERVICE);
+    parent.in_scope(|| tracer.span_builder(name).with_start_time(began).start(&tracer).end());
 }
 
 /// Who sends.

@@ -23,13 +23,13 @@ const EVENTS: usize = 64;
 const INPUTS: usize = 16;
 
 /// The span of an attempt, from its claim to its verdict.
-pub(super) fn span(worker: &Worker, attempt: AttemptId) -> Span {
+pub(super) fn span(worker: &Worker, attempt: AttemptId, language: &str) -> Span {
     tracing::info_span!(
         parent: None,
         "attempt",
         attempt.id = %attempt,
         worker.id = %worker.id,
-        language = tracing::field::Empty,
+        language,
         verdict = tracing::field::Empty,
     )
 }

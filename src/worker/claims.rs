@@ -1,9 +1,9 @@
 //! Takes an attempt from the queue for each free slot.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,8 @@ use super::connection::Kept;
 use super::retry::Pauses;
 use super::seat::Seat;
 use super::{Worker, attempt};
-use crate::store::queue::{self, Claim};
+use crate::store::queue::{self, Claim, Claimed};
+use crate::telemetry::traces;
 
 /// How often to look although nothing said that there is work.
 const POLL: Duration = Duration::from_secs(1);
@@ -77,28 +78,15 @@ async fn claim(worker: &Worker, kept: &mut Kept) -> sqlx::Result<Option<(Claim, 
 async fn claim_by(worker: &Worker, connection: &mut PgConnection) -> sqlx::Result<Option<(Claim, Span)>> {
     let mut at_their_quota = Vec::new();
     loop {
-        let mut tx = connection.begin().await?;
-        let Some(candidate) = queue::lock_next(&mut tx, &worker.claimant.languages, &at_their_quota).await? else {
-            tx.rollback().await?;
-            return Ok(None);
-        };
-        let user = candidate.user_id;
-        let span = attempt::span(worker, candidate.attempt_id);
-        let claiming = async {
-            let claim = queue::claim(&mut tx, candidate, &worker.claimant).await?;
-            if claim.is_some() {
-                tx.commit().await?;
-            } else {
-                // Another worker took the last place of this user's quota a moment ago.
-                tx.rollback().await?;
+        let began = SystemTime::now();
+        match queue::claim(connection, &worker.claimant, &at_their_quota).await? {
+            Claimed::Nothing => return Ok(None),
+            Claimed::AtQuota(user) => at_their_quota.push(user),
+            Claimed::Ours(claim) => {
+                let span = attempt::span(worker, claim.attempt_id, &claim.language);
+                traces::record("claim", &span, began);
+                return Ok(Some((*claim, span)));
             }
-            Ok::<_, sqlx::Error>(claim)
-        };
-        let claim = claiming.instrument(tracing::info_span!(parent: &span, "claim")).await?;
-        if let Some(claim) = claim {
-            span.record("language", &claim.language);
-            return Ok(Some((claim, span)));
         }
-        at_their_quota.push(user);
     }
 }

@@ -113,7 +113,7 @@ struct Worker {
 /// Where no program can be run on this machine. Postgres may come and go.
 pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result<(), StartError> {
     let end = CancellationToken::new();
-    bound_transactions(&pool, settings.lease);
+    set_up_connections(&pool, settings.lease);
     let executor = Executor::start(settings.executor, end.clone()).await?;
     executor.read_toolchains();
     let id = WorkerId::new();
@@ -176,11 +176,16 @@ pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result
     Ok(())
 }
 
-/// A worker that is stopped in the middle of a transaction would keep its locks, and nobody could take
-/// over its attempts: Postgres ends such a connection when the leases have run out.
-fn bound_transactions(pool: &PgPool, lease: Duration) {
+/// How the connections of a worker are.
+fn set_up_connections(pool: &PgPool, lease: Duration) {
     let timeout = format!("{}ms", lease.as_millis());
-    let options = (*pool.connect_options()).clone().options([("idle_in_transaction_session_timeout", timeout)]);
+    let options = (*pool.connect_options()).clone().options([
+        // A worker that is stopped in the middle of a transaction would keep its locks, and nobody could take over its
+        // attempts: Postgres ends such a connection when the leases have run out.
+        ("idle_in_transaction_session_timeout", timeout.as_str()),
+        // What a worker asks is found by keys, always in the same way. To plan it takes longer than to do it.
+        ("plan_cache_mode", "force_generic_plan"),
+    ]);
     pool.set_connect_options(options);
 }
 

@@ -8,7 +8,7 @@ use codecanvas::domain::event::{Event, EventBody};
 use codecanvas::domain::ids::{AttemptId, WorkerId};
 use codecanvas::domain::verdict::{AttemptState, StepKind, Verdict};
 use codecanvas::service::attempts;
-use codecanvas::store::queue::{self, Claimant};
+use codecanvas::store::queue::{self, Claimant, Claimed};
 use nix::sys::signal::{Signal, kill};
 
 use super::support::workshop::{PATIENCE, Workshop, assert_whole, stdout};
@@ -157,10 +157,8 @@ async fn an_attempt_whose_workers_are_lost_three_times_is_our_fault() {
     let claims = async {
         for _ in 0..3 {
             loop {
-                let mut tx = shop.pool().begin().await.unwrap();
-                if let Some(candidate) = queue::lock_next(&mut tx, &lost.languages, &[]).await.unwrap() {
-                    queue::claim(&mut tx, candidate, &lost).await.unwrap().unwrap();
-                    tx.commit().await.unwrap();
+                let mut connection = shop.pool().acquire().await.unwrap();
+                if matches!(queue::claim(&mut connection, &lost, &[]).await.unwrap(), Claimed::Ours(_)) {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;

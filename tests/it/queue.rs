@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use codecanvas::auth::Viewer;
-use codecanvas::domain::ids::{UserId, WorkerId};
+use codecanvas::domain::ids::WorkerId;
 use codecanvas::domain::limits::RequestedLimits;
 use codecanvas::domain::verdict::Verdict;
 use codecanvas::service::{attempts, submissions};
-use codecanvas::store::queue::{self, Claim, Claimant};
+use codecanvas::store::queue::{self, Claim, Claimant, Claimed};
 use codecanvas::store::{attempts as rows, events, leases, log};
 
 use super::support::workshop::Workshop;
@@ -25,12 +25,11 @@ fn claimant() -> Claimant {
 }
 
 /// One claim as a worker makes it, without running anything.
-async fn claim(shop: &Workshop, claimant: &Claimant) -> Option<(UserId, Claim)> {
-    let mut tx = shop.pool().begin().await.unwrap();
-    let candidate = queue::lock_next(&mut tx, &claimant.languages, &[]).await.unwrap()?;
-    let claim = queue::claim(&mut tx, candidate, claimant).await.unwrap();
-    tx.commit().await.unwrap();
-    Some((candidate.user_id, claim?))
+async fn claim(shop: &Workshop, claimant: &Claimant) -> Option<Claim> {
+    match queue::claim(&mut shop.pool().acquire().await.unwrap(), claimant, &[]).await.unwrap() {
+        Claimed::Ours(claim) => Some(*claim),
+        Claimed::Nothing | Claimed::AtQuota(_) => None,
+    }
 }
 
 async fn workshop(running: u32) -> Workshop {
@@ -55,13 +54,13 @@ async fn users_are_served_in_turn_however_many_one_of_them_hands_in() {
     let claimant = claimant();
     let mut served = Vec::new();
     for _ in 0..6 {
-        served.push(claim(&shop, &claimant).await.unwrap().0);
+        served.push(claim(&shop, &claimant).await.unwrap().user_id);
     }
     assert_eq!(served[..3].iter().collect::<HashSet<_>>().len(), 3, "each user's first one comes first");
     assert_eq!(served.iter().filter(|user| **user == ada.user_id).count(), 2);
     // Somebody who comes later does not wait behind what is left.
     submit_many(&shop, &ben, 1).await;
-    let next = [claim(&shop, &claimant).await.unwrap().0, claim(&shop, &claimant).await.unwrap().0];
+    let next = [claim(&shop, &claimant).await.unwrap().user_id, claim(&shop, &claimant).await.unwrap().user_id];
     assert!(next.contains(&ben.user_id));
 }
 
@@ -71,17 +70,17 @@ async fn a_user_at_the_quota_does_not_block_others() {
     let (greedy, ada) = (shop.user("greedy").await, shop.user("ada").await);
     submit_many(&shop, &greedy, 20).await;
     let claimant = claimant();
-    let first = claim(&shop, &claimant).await.unwrap().1;
+    let first = claim(&shop, &claimant).await.unwrap();
     assert!(claim(&shop, &claimant).await.is_some());
     assert!(claim(&shop, &claimant).await.is_none(), "two run, eighteen wait");
     submit_many(&shop, &ada, 1).await;
-    assert_eq!(claim(&shop, &claimant).await.unwrap().0, ada.user_id);
+    assert_eq!(claim(&shop, &claimant).await.unwrap().user_id, ada.user_id);
     // A place that becomes free is taken.
     let mut tx = shop.pool().begin().await.unwrap();
     let open = leases::lock_leased(&mut tx, first.attempt_id, first.lease_id).await.unwrap().unwrap();
     rows::requeue(&mut tx, &open, false).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(claim(&shop, &claimant).await.unwrap().0, greedy.user_id);
+    assert_eq!(claim(&shop, &claimant).await.unwrap().user_id, greedy.user_id);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,9 +99,9 @@ async fn workers_that_claim_at_the_same_time_keep_the_quota_and_share_nothing() 
     }))
     .await;
     let all: Vec<_> = claims.into_iter().flatten().collect();
-    let distinct: HashSet<_> = all.iter().map(|(_, claim)| claim.attempt_id).collect();
+    let distinct: HashSet<_> = all.iter().map(|claim| claim.attempt_id).collect();
     assert_eq!(distinct.len(), all.len());
-    let of = |viewer: &Viewer| all.iter().filter(|(user, _)| *user == viewer.user_id).count();
+    let of = |viewer: &Viewer| all.iter().filter(|claim| claim.user_id == viewer.user_id).count();
     assert_eq!((of(&ada), of(&ben)), (3, 3));
 }
 
@@ -122,7 +121,7 @@ async fn too_much_is_refused_with_the_time_to_come_back() {
     assert_eq!((refused.code(), refused.retry_after()), ("RATE_LIMITED", Some(Duration::from_secs(1))));
     // Two more of this minute once the others are out of the way.
     for _ in 0..2 {
-        while let Some((_, claim)) = claim(&shop, &claimant()).await {
+        while let Some(claim) = claim(&shop, &claimant()).await {
             attempts::cancel(&shop.services, &ada, claim.attempt_id).await.unwrap();
         }
         submit_many(&shop, &ada, 1).await;
@@ -152,7 +151,7 @@ async fn a_lease_that_ran_out_writes_nothing_and_a_new_one_does() {
     let ada = shop.user("ada").await;
     let (_, attempt) = shop.submit(&ada, "echo").await;
     let short = Claimant { lease: Duration::from_millis(1), ..claimant() };
-    let (_, old) = claim(&shop, &short).await.unwrap();
+    let old = claim(&shop, &short).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     let batch = |claim: &Claim, first_sequence| events::Batch {
         attempt_id: claim.attempt_id,
@@ -172,7 +171,7 @@ async fn a_lease_that_ran_out_writes_nothing_and_a_new_one_does() {
     assert_eq!(expired.attempt_id, attempt.id);
     rows::requeue(&mut tx, &expired, true).await.unwrap();
     tx.commit().await.unwrap();
-    let (_, new) = claim(&shop, &claimant()).await.unwrap();
+    let new = claim(&shop, &claimant()).await.unwrap();
     assert_eq!(new.next_sequence, 2);
     assert_eq!(turns(&[&batch(&new, 2)]).await, [events::Turn::Next]);
     assert_eq!(turns(&[&batch(&old, 1)]).await, [events::Turn::Lost]);
@@ -248,8 +247,8 @@ async fn in_a_queue_of_ten_thousand_the_front_is_found_by_an_index_and_nobody_wa
     for _ in 0..2 {
         let mut tx = shop.pool().begin().await.unwrap();
         let before = whole_reads(&mut tx).await;
-        let candidate = queue::lock_next(&mut tx, &claimant.languages, &[]).await.unwrap().unwrap();
-        served.push(queue::claim(&mut tx, candidate, &claimant).await.unwrap().unwrap().attempt_id);
+        let Claimed::Ours(claim) = queue::claim(&mut tx, &claimant, &[]).await.unwrap() else { panic!("none") };
+        served.push(claim.attempt_id);
         assert_eq!(whole_reads(&mut tx).await, before, "a claim reads the whole queue");
         tx.commit().await.unwrap();
     }
