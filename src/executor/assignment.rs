@@ -1,7 +1,6 @@
 //! A job with the toolchain that is to run it: what its steps are.
 
 use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -87,17 +86,17 @@ impl Assignment<'_> {
     }
 
     /// Everything that goes into a compilation.
-    pub fn key(&self, spec: &StepSpec, files: &[PlacedFile]) -> Key {
-        let mut files: Vec<&PlacedFile> = files.iter().collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+    pub fn key(&self, spec: &StepSpec) -> Key {
+        let mut files: Vec<_> = workspace::contents(&self.job, &self.toolchain.language).collect();
+        files.sort();
         KeyBuilder::default()
             .with(&self.toolchain.identity)
             .with(self.toolchain.offered.version.as_bytes())
             .with_all(spec.argv.iter().map(String::as_bytes))
             .with_all(spec.env.keys().map(String::as_bytes))
             .with_all(spec.env.values().map(String::as_bytes))
-            .with_all(files.iter().map(|file| file.path.as_os_str().as_bytes()))
-            .with_all(files.iter().map(|file| file.bytes.as_slice()))
+            .with_all(files.iter().map(|(path, _)| path.as_bytes()))
+            .with_all(files.iter().map(|(_, bytes)| *bytes))
             .finish()
     }
 }
@@ -137,7 +136,7 @@ pub fn step_limits(limits: &Limits) -> StepLimits {
 
 /// Makes room for what is in the box before the step: it is not the program's.
 pub fn make_room(limits: &mut StepLimits, files: &[PlacedFile]) {
-    limits.disk_bytes += files.iter().map(|file| file.bytes.len() as u64).sum::<u64>();
+    limits.disk_bytes += files.iter().map(|file| file.content.length()).sum::<u64>();
     limits.file_bytes = limits.file_bytes.max(limits.disk_bytes + 4096);
 }
 
@@ -145,6 +144,7 @@ pub fn make_room(limits: &mut StepLimits, files: &[PlacedFile]) {
 mod tests {
     use super::*;
     use crate::domain::units::Bytes;
+    use crate::executor::content::Content;
 
     const LIMITS: Limits = Limits {
         cpu_time_ms: 1,
@@ -166,7 +166,8 @@ mod tests {
     fn what_was_sent_is_not_charged_and_the_disk_is_always_full_before_a_file_is_too_long() {
         for length in [10, 100 << 20] {
             let mut limits = step_limits(&LIMITS);
-            let sent = PlacedFile { path: "data".into(), bytes: vec![0; length], is_executable: false };
+            let sent =
+                PlacedFile { path: "data".into(), content: Content::Bytes(vec![0; length]), is_executable: false };
             make_room(&mut limits, &[sent]);
             assert_eq!(limits.disk_bytes, (8 << 20) + length as u64);
             assert!(limits.file_bytes > limits.disk_bytes);

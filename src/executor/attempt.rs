@@ -1,7 +1,6 @@
 //! One job in one box: sources in, compile, run, verdict.
 
 use std::error::Error as _;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tracing::Instrument as _;
 
 use super::assignment::{Assignment, make_room};
 use super::cache::{ArtefactCache, Compilation, Key};
+use super::content::Content;
 use super::execution::{Execution, ExecutionEventBody, StepResult, StoredOutput};
 use super::job::Control;
 use super::language::Compile;
@@ -81,6 +81,7 @@ impl Attempt<'_> {
             Err(error) => return self.fail(StepKind::Run, language.run.default_limits, &error.to_string()),
         };
         let mut files = workspace::files(&self.assignment.job, language);
+        let mut are_in_box = false;
         if let Some(waiting) = self.slot.take_waiting() {
             if ahead == Some(&waiting.ahead) {
                 self.waiting = Some(waiting);
@@ -91,34 +92,36 @@ impl Attempt<'_> {
         if let Some(compile) = &language.compile {
             self.reporter.report(ExecutionEventBody::StateChanged(AttemptState::Compiling));
             match self.compile(compile, files).await {
-                Ok(in_box) => files = in_box,
+                Ok(compiled) => (files, are_in_box) = compiled,
                 Err(verdict) => return verdict,
             }
-        } else if let Err(error) = self.slot.write(&files).await {
-            return self.fail_by(StepKind::Run, limits, &error);
         }
         self.reporter.report(ExecutionEventBody::StateChanged(AttemptState::Running));
-        self.run_program(limits, &files).await
+        self.run_program(limits, &files, are_in_box).await
     }
 
-    /// Compiles, or takes what an earlier compilation left. Returns the files that are in the box.
-    async fn compile(&mut self, compile: &Compile, files: Vec<PlacedFile>) -> Result<Vec<PlacedFile>, Verdict> {
+    /// Compiles, or takes what an earlier compilation left. Returns the files that the program is to find, and whether they
+    /// are in the box already.
+    async fn compile(
+        &mut self,
+        compile: &Compile,
+        mut files: Vec<PlacedFile>,
+    ) -> Result<(Vec<PlacedFile>, bool), Verdict> {
         let limits = compile.limits;
         let started = Instant::now();
         let spec = self.assignment.compile_step(compile);
-        let key = self.assignment.key(&spec, &files);
+        let key = self.assignment.key(&spec);
         let cache = Arc::clone(&self.surroundings.cache);
-        let found = tokio::task::spawn_blocking(move || cache.find(key)).await.ok().flatten();
+        let found = match cache.recall(key) {
+            None => tokio::task::spawn_blocking(move || cache.find(key)).await.ok().flatten(),
+            recalled => recalled,
+        };
         self.reporter.report(ExecutionEventBody::StepStarted { kind: StepKind::Compile, limits });
         let Some(compilation) = found else {
             return self.compile_anew(compile, spec, key, files).await;
         };
 
-        let mut files = files;
-        workspace::add(&mut files, compilation.files);
-        if let Err(error) = self.slot.write(&files).await {
-            return Err(self.end_by(StepKind::Compile, limits, &error));
-        }
+        workspace::add(&mut files, &compilation.files);
         for (stream, output) in
             [(OutputStream::Stdout, &compilation.stdout), (OutputStream::Stderr, &compilation.stderr)]
         {
@@ -136,12 +139,12 @@ impl Attempt<'_> {
             wall_time: started.elapsed(),
             peak_memory: Bytes(0),
             limits,
-            stdout: compilation.stdout,
-            stderr: compilation.stderr,
+            stdout: compilation.stdout.clone(),
+            stderr: compilation.stderr.clone(),
             reason: None,
             is_cached: true,
         });
-        Ok(files)
+        Ok((files, false))
     }
 
     async fn compile_anew(
@@ -150,13 +153,10 @@ impl Attempt<'_> {
         mut spec: StepSpec,
         key: Key,
         mut files: Vec<PlacedFile>,
-    ) -> Result<Vec<PlacedFile>, Verdict> {
+    ) -> Result<(Vec<PlacedFile>, bool), Verdict> {
         let limits = compile.limits;
-        if let Err(error) = self.slot.write(&files).await {
-            return Err(self.end_by(StepKind::Compile, limits, &error));
-        }
         make_room(&mut spec.limits, &files);
-        let mut result = match self.step(StepKind::Compile, spec, limits, b"", None).await {
+        let mut result = match self.step(StepKind::Compile, spec, limits, &files, b"", None).await {
             Ok(result) => result,
             Err(error) => return Err(self.end_by(StepKind::Compile, limits, &error)),
         };
@@ -164,9 +164,12 @@ impl Attempt<'_> {
             // Taken out before the program runs, which could change it.
             match self.collect(compile).await {
                 Ok(Collected::Artefacts(artefacts)) => {
-                    workspace::add(&mut files, artefacts.clone());
-                    let compilation =
-                        Compilation { files: artefacts, stdout: result.stdout.clone(), stderr: result.stderr.clone() };
+                    workspace::add(&mut files, &artefacts);
+                    let compilation = Arc::new(Compilation {
+                        files: artefacts,
+                        stdout: result.stdout.clone(),
+                        stderr: result.stderr.clone(),
+                    });
                     let cache = Arc::clone(&self.surroundings.cache);
                     self.surroundings.tasks.spawn_blocking(move || {
                         if let Err(error) = cache.insert(key, &compilation) {
@@ -185,7 +188,7 @@ impl Attempt<'_> {
         let verdict = result.verdict;
         self.finish(result);
         match verdict {
-            Verdict::Ok => Ok(files),
+            Verdict::Ok => Ok((files, true)),
             Verdict::Cancelled | Verdict::SystemError => Err(verdict),
             Verdict::CompileError
             | Verdict::RuntimeError
@@ -221,23 +224,21 @@ impl Attempt<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            for (file, mut content) in collected {
-                let mut bytes = Vec::with_capacity(usize::try_from(file.bytes).unwrap_or_default());
-                // A copy in memory, complete: this does not wait.
-                content.read_to_end(&mut bytes).map_err(codecanvas_sandbox::message::MessageError::Io)?;
+            for (file, copy) in collected {
+                let content = Content::Sealed { file: Arc::new(copy.into()), length: file.bytes };
                 let path = if is_single { PathBuf::from(path) } else { base.join(file.path) };
-                files.push(PlacedFile { path, bytes, is_executable: file.is_executable });
+                files.push(PlacedFile { path, content, is_executable: file.is_executable });
             }
         }
         Ok(if files.is_empty() { Collected::Nothing } else { Collected::Artefacts(files) })
     }
 
-    async fn run_program(&mut self, limits: Limits, files: &[PlacedFile]) -> Verdict {
+    async fn run_program(&mut self, limits: Limits, files: &[PlacedFile], are_in_box: bool) -> Verdict {
         let mut spec = self.assignment.run_step(limits);
         make_room(&mut spec.limits, files);
         self.reporter.report(ExecutionEventBody::StepStarted { kind: StepKind::Run, limits });
         let stdin = std::mem::take(&mut self.assignment.job.stdin);
-        match self.run_or_run_anew(spec, limits, &stdin, files).await {
+        match self.run_or_run_anew(spec, limits, &stdin, files, are_in_box).await {
             Ok(result) => {
                 let verdict = result.verdict;
                 self.finish(result);
@@ -254,18 +255,21 @@ impl Attempt<'_> {
         limits: Limits,
         stdin: &[u8],
         files: &[PlacedFile],
+        mut are_in_box: bool,
     ) -> Result<StepResult, SlotError> {
+        let missing = |are_in_box| if are_in_box { &[] } else { files };
         if let Some(waiting) = self.waiting.take() {
-            match self.step(StepKind::Run, spec.clone(), limits, stdin, Some(waiting.streams)).await {
+            let ahead = Some(waiting.streams);
+            match self.step(StepKind::Run, spec.clone(), limits, missing(are_in_box), stdin, ahead).await {
                 Err(SlotError::Gone) => {
                     tracing::debug!(slot = self.slot.layout().slot, "the interpreter that was started ahead is gone");
                     self.slot.reset().await?;
-                    self.slot.write(files).await?;
+                    are_in_box = false;
                 }
                 other => return other,
             }
         }
-        self.step(StepKind::Run, spec, limits, stdin, None).await
+        self.step(StepKind::Run, spec, limits, missing(are_in_box), stdin, None).await
     }
 
     async fn step(
@@ -273,11 +277,12 @@ impl Attempt<'_> {
         kind: StepKind,
         spec: StepSpec,
         limits: Limits,
+        files: &[PlacedFile],
         stdin: &[u8],
         ahead: Option<Streams>,
     ) -> Result<StepResult, SlotError> {
         let idle_limit = spec.limits.idle_time.unwrap_or_default();
-        let step = Step { kind, spec, output_limit: limits.output_bytes, stdin, ahead };
+        let step = Step { kind, spec, files, output_limit: limits.output_bytes, stdin, ahead };
         let span = tracing::info_span!("step", step.kind = ?kind, step.verdict = tracing::field::Empty);
         let running = step::run(self.slot, step, self.reporter, self.control, &self.surroundings.shutdown);
         let finished = running.instrument(span.clone()).await?;

@@ -10,12 +10,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::content::Content;
 use super::execution::StoredOutput;
 use super::slot::PlacedFile;
 
@@ -24,6 +25,10 @@ const MAGIC: &[u8] = b"codecanvas artefact 1\n";
 
 /// An entry is written in less time than this.
 const ABANDONED: Duration = Duration::from_mins(1);
+
+/// So much, and so many files, of the most recent compilations stay in memory. Each file is a descriptor.
+const RECENT_BYTES: u64 = 32 << 20;
+const RECENT_FILES: usize = 256;
 
 /// What a compilation was made from, as a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +67,7 @@ impl KeyBuilder {
 }
 
 /// A successful compilation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Compilation {
     /// What it left.
     pub files: Vec<PlacedFile>,
@@ -70,6 +75,14 @@ pub struct Compilation {
     pub stdout: StoredOutput,
     /// What the compiler wrote to its standard error.
     pub stderr: StoredOutput,
+}
+
+impl Compilation {
+    /// What it takes of memory.
+    fn bytes(&self) -> u64 {
+        let files: u64 = self.files.iter().map(|file| file.content.length()).sum();
+        files + (self.stdout.bytes.len() + self.stderr.bytes.len()) as u64
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,7 +96,7 @@ struct Header {
 #[derive(Serialize, Deserialize)]
 struct FileHeader {
     path: PathBuf,
-    length: usize,
+    length: u64,
     is_executable: bool,
 }
 
@@ -105,12 +118,44 @@ struct Entry {
     used_at: SystemTime,
 }
 
-/// The cache: a directory of entries, and an index of it in memory.
+/// Compilations that were made or asked for of late, the latest last, in memory: read and verified already.
+#[derive(Debug, Default)]
+struct Recent(Vec<(Key, Arc<Compilation>)>);
+
+impl Recent {
+    fn get(&mut self, key: Key) -> Option<Arc<Compilation>> {
+        let index = self.0.iter().position(|(other, _)| *other == key)?;
+        let entry = self.0.remove(index);
+        let compilation = Arc::clone(&entry.1);
+        self.0.push(entry);
+        Some(compilation)
+    }
+
+    /// Adds one, and drops the oldest until the rest is as little as it has to be.
+    fn put(&mut self, key: Key, compilation: Arc<Compilation>) {
+        self.0.retain(|(other, _)| *other != key);
+        if compilation.bytes() > RECENT_BYTES / 2 {
+            return;
+        }
+        self.0.push((key, compilation));
+        let (mut bytes, mut files) = (0, 0);
+        let kept = self.0.iter().rev().take_while(|(_, compilation)| {
+            bytes += compilation.bytes();
+            files += compilation.files.len();
+            bytes <= RECENT_BYTES && files <= RECENT_FILES
+        });
+        let dropped = self.0.len() - kept.count();
+        self.0.drain(..dropped);
+    }
+}
+
+/// The cache: a directory of entries, an index of it in memory, and the most recent entries themselves.
 #[derive(Debug)]
 pub struct ArtefactCache {
     directory: PathBuf,
     max_bytes: u64,
     index: Mutex<Index>,
+    recent: Mutex<Recent>,
 }
 
 impl ArtefactCache {
@@ -133,31 +178,48 @@ impl ArtefactCache {
                 None => {}
             }
         }
-        let cache = Self { directory: directory.to_owned(), max_bytes, index: Mutex::new(index) };
+        let cache =
+            Self { directory: directory.to_owned(), max_bytes, index: Mutex::new(index), recent: Mutex::default() };
         cache.evict()?;
         Ok(cache)
     }
 
-    /// Looks a compilation up. Reads a file: not for the event loop.
-    pub fn find(&self, key: Key) -> Option<Compilation> {
+    /// A compilation that is in memory. That it was used is forgotten when the worker ends: to note it on the disk would take
+    /// longer than this.
+    pub fn recall(&self, key: Key) -> Option<Arc<Compilation>> {
+        let found = self.recent().get(key)?;
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = index.entries.get_mut(&key) {
+            entry.used_at = SystemTime::now();
+        }
+        Some(found)
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks a compilation up on the disk. Reads a file: not for the event loop.
+    pub fn find(&self, key: Key) -> Option<Arc<Compilation>> {
         {
             let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
             index.entries.get_mut(&key)?.used_at = SystemTime::now();
         }
         let path = self.directory.join(key.file_name());
-        let found = fs::read(&path).ok().and_then(|bytes| decode(key, &bytes));
-        if found.is_none() {
+        let Some(found) = fs::read(&path).ok().and_then(|bytes| decode(key, &bytes)).map(Arc::new) else {
             // Damaged or gone: the next compilation writes it again.
             self.forget(key);
             return None;
-        }
+        };
+        self.recent().put(key, Arc::clone(&found));
         // For the next start; that it fails costs nothing but the order.
         let _ = fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-        found
+        Some(found)
     }
 
     /// Keeps a compilation. Writes a file: not for the event loop.
-    pub fn insert(&self, key: Key, compilation: &Compilation) -> io::Result<()> {
+    pub fn insert(&self, key: Key, compilation: &Arc<Compilation>) -> io::Result<()> {
+        self.recent().put(key, Arc::clone(compilation));
         let bytes = encode(key, compilation)?;
         if bytes.len() as u64 > self.max_bytes / 4 {
             return Ok(());
@@ -226,7 +288,7 @@ fn encode(key: Key, compilation: &Compilation) -> io::Result<Vec<u8>> {
             .iter()
             .map(|file| FileHeader {
                 path: file.path.clone(),
-                length: file.bytes.len(),
+                length: file.content.length(),
                 is_executable: file.is_executable,
             })
             .collect(),
@@ -235,10 +297,11 @@ fn encode(key: Key, compilation: &Compilation) -> io::Result<Vec<u8>> {
     })?;
     let mut content = (header.len() as u64).to_le_bytes().to_vec();
     content.extend(header);
-    let parts = compilation.files.iter().map(|file| &file.bytes);
-    for part in parts.chain([&compilation.stdout.bytes, &compilation.stderr.bytes]) {
-        content.extend_from_slice(part);
+    for file in &compilation.files {
+        file.content.write_to(&mut content)?;
     }
+    content.extend_from_slice(&compilation.stdout.bytes);
+    content.extend_from_slice(&compilation.stderr.bytes);
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&Sha256::digest(&content));
     bytes.extend(content);
@@ -260,14 +323,15 @@ fn decode(key: Key, bytes: &[u8]) -> Option<Compilation> {
     let mut take = |length: usize| {
         let (part, after) = rest.split_at_checked(length)?;
         rest = after;
-        Some(part.to_vec())
+        Some(part)
     };
     let mut files = Vec::with_capacity(header.files.len());
     for file in header.files {
-        files.push(PlacedFile { path: file.path, bytes: take(file.length)?, is_executable: file.is_executable });
+        let content = Content::seal(take(usize::try_from(file.length).ok()?)?).ok()?;
+        files.push(PlacedFile { path: file.path, content, is_executable: file.is_executable });
     }
-    let stdout = StoredOutput { bytes: take(header.stdout.length)?, total_bytes: header.stdout.total_bytes };
-    let stderr = StoredOutput { bytes: take(header.stderr.length)?, total_bytes: header.stderr.total_bytes };
+    let stdout = StoredOutput { bytes: take(header.stdout.length)?.to_vec(), total_bytes: header.stdout.total_bytes };
+    let stderr = StoredOutput { bytes: take(header.stderr.length)?.to_vec(), total_bytes: header.stderr.total_bytes };
     Some(Compilation { files, stdout, stderr })
 }
 
@@ -299,12 +363,24 @@ mod tests {
         KeyBuilder::default().with(name.as_bytes()).finish()
     }
 
-    fn compilation(bytes: usize) -> Compilation {
-        Compilation {
-            files: vec![PlacedFile { path: "main".into(), bytes: vec![7; bytes], is_executable: true }],
+    fn compilation(bytes: usize) -> Arc<Compilation> {
+        let content = Content::seal(&vec![7; bytes]).unwrap();
+        Arc::new(Compilation {
+            files: vec![PlacedFile { path: "main".into(), content, is_executable: true }],
             stdout: StoredOutput::default(),
             stderr: StoredOutput { bytes: b"warning".to_vec(), total_bytes: 9000 },
-        }
+        })
+    }
+
+    /// All of a compilation's contents, one behind the other.
+    fn told(compilation: &Compilation) -> String {
+        let file = |file: &PlacedFile| {
+            let mut bytes = Vec::new();
+            file.content.write_to(&mut bytes).unwrap();
+            (file.path.clone(), bytes, file.is_executable)
+        };
+        let files: Vec<_> = compilation.files.iter().map(file).collect();
+        format!("{files:?} {:?} {:?}", compilation.stdout, compilation.stderr)
     }
 
     #[test]
@@ -312,13 +388,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         ArtefactCache::open(directory.path(), 1 << 20).unwrap().insert(key("a"), &compilation(100)).unwrap();
         let cache = ArtefactCache::open(directory.path(), 1 << 20).unwrap();
-        assert_eq!(cache.find(key("a")), Some(compilation(100)));
-        assert_eq!(cache.find(key("b")), None);
+        assert_eq!(told(&cache.find(key("a")).unwrap()), told(&compilation(100)));
+        assert!(cache.find(key("b")).is_none());
 
         let [a, b] = [key("a"), key("b")].map(|key| directory.path().join(key.file_name()));
         fs::rename(a, b).unwrap();
         let cache = ArtefactCache::open(directory.path(), 1 << 20).unwrap();
-        assert_eq!(cache.find(key("b")), None, "an entry under another name is not believed");
+        assert!(cache.find(key("b")).is_none(), "an entry under another name is not believed");
     }
 
     #[test]
@@ -332,11 +408,29 @@ mod tests {
             let mut bytes = sound.clone();
             bytes[damage] ^= 1;
             fs::write(&path, bytes).unwrap();
-            assert_eq!(cache.find(key("a")), None);
+            assert!(cache.find(key("a")).is_none());
             cache.insert(key("a"), &compilation(100)).unwrap();
         }
         fs::write(&path, &sound[..sound.len() / 2]).unwrap();
-        assert_eq!(cache.find(key("a")), None);
+        assert!(cache.find(key("a")).is_none());
+    }
+
+    #[test]
+    fn the_most_recent_stay_in_memory_and_no_more_than_fit() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ArtefactCache::open(directory.path(), 1 << 30).unwrap();
+        let third = usize::try_from(RECENT_BYTES / 3).unwrap() - 100;
+        for name in ["a", "b", "c"] {
+            cache.insert(key(name), &compilation(third)).unwrap();
+        }
+        assert!(cache.recall(key("a")).is_some(), "now the most recently used");
+        cache.insert(key("d"), &compilation(third)).unwrap();
+        let recalled = ["a", "b", "c", "d"].map(|name| cache.recall(key(name)).is_some());
+        assert_eq!(recalled, [true, false, true, true]);
+        // What is on the disk comes back, and what is too big for memory is on the disk alone.
+        assert!(cache.find(key("b")).is_some() && cache.recall(key("b")).is_some());
+        cache.insert(key("e"), &compilation(2 * third)).unwrap();
+        assert!(cache.recall(key("e")).is_none() && cache.find(key("e")).is_some());
     }
 
     #[test]

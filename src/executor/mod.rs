@@ -10,6 +10,7 @@ mod ahead;
 mod assignment;
 mod attempt;
 mod cache;
+mod content;
 mod execution;
 mod job;
 pub mod language;

@@ -9,8 +9,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
 use codecanvas_sandbox::message::content_from;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use tokio::net::unix::pipe;
+
+use super::content::forbid_changes;
 
 /// This side's ends.
 #[derive(Debug)]
@@ -57,7 +58,5 @@ fn output_pipe() -> io::Result<(pipe::Receiver, OwnedFd)> {
 /// Puts in what the program can then read and seek in, but not write to. The position stays at the start: the program shares it.
 pub fn fill(input: &File, bytes: &[u8]) -> io::Result<()> {
     input.write_all_at(bytes, 0)?;
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
-    fcntl(input, FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(())
+    forbid_changes(input)
 }

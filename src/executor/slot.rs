@@ -3,18 +3,19 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use codecanvas_sandbox::message::{
     Ahead, Armed, Collect, CollectedFile, Failure, MAX_DESCRIPTORS, MessageError, NewFile, Received, Request, Response,
-    content_from,
+    STREAMS,
 };
-use codecanvas_sandbox::{BoxLayout, Keeper, StepLimits};
+use codecanvas_sandbox::{BoxLayout, Keeper, StepLimits, StepSpec};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
+use super::content::Content;
 use super::pipes::Streams;
 
 /// A keeper that has not answered in this time never will.
@@ -51,12 +52,12 @@ impl SlotError {
 }
 
 /// A file for the work directory, or out of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PlacedFile {
     /// Relative to the work directory.
     pub path: PathBuf,
     /// Its contents.
-    pub bytes: Vec<u8>,
+    pub content: Content,
     /// Whether the program may execute it.
     pub is_executable: bool,
 }
@@ -155,25 +156,32 @@ impl Slot {
         tokio::time::timeout(PATIENCE, self.receive()).await.map_err(|_| SlotError::Silent)?
     }
 
-    /// Puts files into the work directory.
-    pub async fn write(&self, files: &[PlacedFile]) -> Result<(), SlotError> {
-        for files in files.chunks(MAX_DESCRIPTORS) {
-            let contents: Vec<OwnedFd> = files
-                .iter()
-                .map(|file| content_from(&file.bytes))
-                .collect::<Result<_, _>>()
-                .map_err(MessageError::Io)?;
-            let descriptors: Vec<BorrowedFd<'_>> = contents.iter().map(AsFd::as_fd).collect();
-            let names = files
-                .iter()
-                .map(|file| NewFile { path: file.path.clone(), is_executable: file.is_executable })
-                .collect();
+    /// Runs a step with these streams in a box that gets these files first. Its end is told by [`Slot::receive`].
+    pub async fn run(
+        &self,
+        spec: StepSpec,
+        streams: [OwnedFd; STREAMS],
+        files: &[PlacedFile],
+    ) -> Result<(), SlotError> {
+        let (contents, names) = self.write_all_but_last(files).await?;
+        let descriptors: Vec<_> =
+            streams.iter().map(AsFd::as_fd).chain(contents.iter().map(|content| content.as_fd())).collect();
+        self.send(&Request::Run(spec, names), &descriptors).await
+    }
+
+    /// Puts files into the work directory, but for the last ones: these can go with the next message, which takes none of the
+    /// keeper's time for an answer.
+    async fn write_all_but_last(&self, files: &[PlacedFile]) -> Result<(Vec<Arc<OwnedFd>>, Vec<NewFile>), SlotError> {
+        let (many, last) = files.split_at(files.len() - files.len() % (MAX_DESCRIPTORS - STREAMS));
+        for files in many.chunks(MAX_DESCRIPTORS - STREAMS) {
+            let (contents, names) = named(files)?;
+            let descriptors: Vec<_> = contents.iter().map(|content| content.as_fd()).collect();
             let response = self.call(&Request::Write(names), &descriptors).await?.message;
             if response != Response::Written {
                 return Err(unexpected(response));
             }
         }
-        Ok(())
+        named(last)
     }
 
     /// Takes files out of the work directory: their names, and a descriptor each.
@@ -205,12 +213,14 @@ impl Slot {
         Ok(())
     }
 
-    /// Lets the interpreter that was started ahead go on. Its end is told by [`Slot::receive`].
+    /// Lets the interpreter that was started ahead go on with these files. Its end is told by [`Slot::receive`].
     ///
     /// # Errors
     /// [`SlotError::Gone`] if it cannot.
-    pub async fn go(&self, limits: StepLimits) -> Result<(), SlotError> {
-        let response = self.call(&Request::Go(limits), &[]).await?.message;
+    pub async fn go(&self, limits: StepLimits, files: &[PlacedFile]) -> Result<(), SlotError> {
+        let (contents, names) = self.write_all_but_last(files).await?;
+        let descriptors: Vec<_> = contents.iter().map(|content| content.as_fd()).collect();
+        let response = self.call(&Request::Go(limits, names), &descriptors).await?.message;
         if response == Response::Going { Ok(()) } else { Err(unexpected(response)) }
     }
 
@@ -232,6 +242,13 @@ impl Slot {
     fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Files as a message carries them: their contents, and what they are called.
+fn named(files: &[PlacedFile]) -> Result<(Vec<Arc<OwnedFd>>, Vec<NewFile>), SlotError> {
+    let contents = files.iter().map(|file| file.content.descriptor()).collect::<io::Result<_>>();
+    let name = |file: &PlacedFile| NewFile { path: file.path.clone(), is_executable: file.is_executable };
+    Ok((contents.map_err(MessageError::Io)?, files.iter().map(name).collect()))
 }
 
 /// An answer that is not the one to what was asked.

@@ -10,7 +10,6 @@
 //! is slow fills the [`Reporter`], then the pipe, and then the program waits.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use codecanvas_sandbox::message::{Request, Response};
@@ -24,7 +23,7 @@ use super::execution::{ExecutionEventBody, StoredOutput};
 use super::job::{Control, Input};
 use super::pipes::{self, InputEnd, Streams};
 use super::reporter::Reporter;
-use super::slot::{Slot, SlotError, unexpected};
+use super::slot::{PlacedFile, Slot, SlotError, unexpected};
 use super::stream::Collector;
 use crate::domain::units::Bytes;
 use crate::domain::verdict::{OutputStream, StepKind};
@@ -49,6 +48,8 @@ pub struct Step<'a> {
     /// What and with which limits. With a limit of idle time it is a dialogue: behind what is known of its input comes whatever
     /// is typed.
     pub spec: StepSpec,
+    /// What the box is to get before.
+    pub files: &'a [PlacedFile],
     /// How much of each stream is kept.
     pub output_limit: Bytes,
     /// What is known of its input.
@@ -95,9 +96,9 @@ pub async fn run(
     let output_stop =
         step.output_limit.0.saturating_mul(OUTPUT_PATIENCE).max(step.output_limit.0.saturating_add(1 << 20));
     match theirs {
-        None => slot.go(step.spec.limits).await?,
+        None => slot.go(step.spec.limits, step.files).await?,
         // Only the box holds these ends from then on.
-        Some(theirs) => slot.send(&Request::Run(step.spec), &theirs.each_ref().map(AsFd::as_fd)).await?,
+        Some(theirs) => slot.run(step.spec, theirs, step.files).await?,
     }
 
     let mut running = Running {

@@ -99,7 +99,7 @@ impl Trial {
             cwd: PathBuf::new(),
             limits: step_limits(&limits),
         };
-        let finished = warm_up::quiet(slot, spec, limits.output_bytes, &self.surroundings.shutdown)
+        let finished = warm_up::quiet(slot, spec, &[], limits.output_bytes, &self.surroundings.shutdown)
             .await
             .map_err(|error| format!("the version cannot be asked for: {}", chain(&error)))?;
         let answer = [&finished.stdout.bytes, &finished.stderr.bytes].map(|bytes| String::from_utf8_lossy(bytes));

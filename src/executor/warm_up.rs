@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::{environment, step_limits};
+use super::content::Content;
 use super::execution::ExecutionEvent;
 use super::job::Control;
 use super::language::command::Values;
@@ -76,18 +77,21 @@ pub async fn run(
     let files: Vec<PlacedFile> = warm_up
         .files
         .iter()
-        .map(|(path, text)| PlacedFile { path: path.into(), bytes: text.as_bytes().to_vec(), is_executable: false })
+        .map(|(path, text)| PlacedFile {
+            path: path.into(),
+            content: Content::Bytes(text.as_bytes().to_vec()),
+            is_executable: false,
+        })
         .collect();
-    slot.write(&files).await?;
 
     let warm = language.warm_path();
     let limits = warm_up.limits;
     let values = Values { main: "", sources: &[], arguments: &[], memory: limits.memory_bytes, warm: &warm };
     let archive = ["tar", "--create", "--file", "warm.tar", "--directory", &warm, "."].map(str::to_owned);
-    for argv in [warm_up.command.fill(&values), archive.to_vec()] {
+    for (argv, files) in [(warm_up.command.fill(&values), files.as_slice()), (archive.to_vec(), &[])] {
         let env = environment(language, &[], &values);
         let spec = StepSpec { argv, env, cwd: PathBuf::new(), limits: step_limits(&limits) };
-        let finished = quiet(&slot, spec, limits.output_bytes, shutdown).await?;
+        let finished = quiet(&slot, spec, files, limits.output_bytes, shutdown).await?;
         let facts = Facts { outcome: &finished.outcome, limits: &limits, idle_limit: Duration::ZERO, written: 0 };
         let judgement = judge(facts);
         if judgement.verdict != Verdict::Ok {
@@ -112,6 +116,7 @@ pub async fn run(
 pub async fn quiet(
     slot: &Slot,
     spec: StepSpec,
+    files: &[PlacedFile],
     output_limit: crate::domain::units::Bytes,
     shutdown: &CancellationToken,
 ) -> Result<Finished, SlotError> {
@@ -119,7 +124,7 @@ pub async fn quiet(
     let (_input, nothing) = mpsc::channel(1);
     let mut control = Control { cancel: shutdown.clone(), input: nothing };
     let mut reporter = Reporter::new(events);
-    let step = Step { kind: StepKind::Run, spec, output_limit, stdin: b"", ahead: None };
+    let step = Step { kind: StepKind::Run, spec, files, output_limit, stdin: b"", ahead: None };
     let running = step::run(slot, step, &mut reporter, &mut control, shutdown);
     tokio::pin!(running);
     loop {

@@ -27,7 +27,7 @@ use crate::files;
 use crate::forker::Forker;
 use crate::layout::{BoxLayout, Identity};
 use crate::link::Link;
-use crate::message::{self, Armed, Collect, Failure, MessageError, NewFile, Received, Request, Response};
+use crate::message::{self, Armed, Collect, Failure, MessageError, NewFile, Received, Request, Response, STREAMS};
 use crate::plan::Plan;
 use crate::probe::{self, Protection};
 use crate::rlimit;
@@ -215,15 +215,18 @@ impl Keeper {
         match request {
             Request::Setup(_) => Err(Failure::protocol("the layout is set already")),
             Request::Write(new) => self.write(&new, descriptors).map(|()| Some((Response::Written, Vec::new()))),
-            Request::Run(spec) => {
+            Request::Run(spec, files) => {
                 self.without_ahead()?;
+                let mut streams = descriptors;
+                let contents = streams.split_off(STREAMS.min(streams.len()));
+                self.write(&files, contents)?;
                 let Self { armed: Some(armed), cgroups, expected, processors, .. } = self else {
                     return Err(Failure::protocol("there is no box"));
                 };
                 if armed.is_fresh() && *expected != spec.limits {
                     expected.clone_from(&spec.limits);
                 }
-                match armed.run(cgroups, link, &spec, descriptors, *processors) {
+                match armed.run(cgroups, link, &spec, streams, *processors) {
                     Ok(outcome) => Ok(outcome.map(|outcome| (Response::Finished(outcome), Vec::new()))),
                     Err(failure) => {
                         if !failure.is_refusal {
@@ -241,7 +244,7 @@ impl Keeper {
                 armed.start_ahead(cgroups, ahead, descriptors)?;
                 Ok(Some((Response::Waiting, Vec::new())))
             }
-            Request::Go(limits) => self.go(link, &limits),
+            Request::Go(limits, files) => self.go(link, &limits, &files, descriptors),
             // Only a running step can be stopped; see `Link::next`.
             Request::Stop(_) => Err(Failure::protocol("no step runs")),
             Request::Collect(what) => {
@@ -261,7 +264,16 @@ impl Keeper {
         if self.armed()?.waits() { Err(Failure::protocol("a step that was started ahead waits")) } else { Ok(()) }
     }
 
-    fn go(&mut self, link: &mut Link, limits: &StepLimits) -> Result<Option<(Response, Vec<OwnedFd>)>, Failure> {
+    fn go(
+        &mut self,
+        link: &mut Link,
+        limits: &StepLimits,
+        files: &[NewFile],
+        contents: Vec<OwnedFd>,
+    ) -> Result<Option<(Response, Vec<OwnedFd>)>, Failure> {
+        if self.armed.is_some() {
+            self.write(files, contents)?;
+        }
         let Self { armed: Some(armed), cgroups, processors, .. } = self else {
             return Ok(Some((Response::Gone, Vec::new())));
         };
@@ -282,6 +294,9 @@ impl Keeper {
     fn write(&mut self, new: &[NewFile], contents: Vec<OwnedFd>) -> Result<(), Failure> {
         if new.len() != contents.len() {
             return Err(Failure::protocol("each file needs a descriptor"));
+        }
+        if new.is_empty() {
+            return Ok(());
         }
         let identity = self.plan.layout.identity;
         let mut bytes = 0_u64;

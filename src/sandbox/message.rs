@@ -11,14 +11,12 @@
 //!                                     ◀──   Armed
 //!    Write(files)   + a descriptor each ─▶
 //!                                     ◀──   Written
-//!    Run(spec)      + stdin, stdout, stderr ─▶
+//!    Run(spec, files) + stdin, stdout, stderr, and a descriptor each ─▶
 //!    Stop(reason)   (any time)        ──▶
 //!                                     ◀──   Finished(outcome)
 //!    StartAhead(ahead) + stdin, stdout, stderr ─▶
 //!                                     ◀──   Waiting
-//!    Write(files)   + a descriptor each ─▶
-//!                                     ◀──   Written
-//!    Go(limits)                       ──▶
+//!    Go(limits, files) + a descriptor each ─▶
 //!                                     ◀──   Going, or Gone
 //!                                     ◀──   Finished(outcome)
 //!    Collect(what)                    ──▶
@@ -49,6 +47,8 @@ use crate::sys;
 
 /// Most descriptors in one message, hence most files in one [`Request::Write`]; the kernel's bound is 253.
 pub const MAX_DESCRIPTORS: usize = 240;
+/// Those of a step's streams.
+pub const STREAMS: usize = 3;
 
 /// The longest main file of a step that is started ahead: so much goes through a FIFO before anybody reads; see pipe(7).
 pub const MAX_MAIN_BYTES: usize = 64 * 1024;
@@ -70,14 +70,16 @@ pub enum Request {
     /// Puts files into the work directory, between steps. One descriptor per file holds the content, which is read from
     /// its start to its end. Answered by [`Response::Written`].
     Write(Vec<NewFile>),
-    /// Runs a step. Three descriptors: its stdin, stdout and stderr. Answered by [`Response::Finished`].
-    Run(StepSpec),
+    /// Puts files into the work directory and runs a step. Descriptors: its stdin, stdout and stderr, then one per file as for
+    /// [`Request::Write`]. Answered by [`Response::Finished`].
+    Run(StepSpec, Vec<NewFile>),
     /// Starts a step before its files are there; see [`Ahead`]. Three descriptors: its stdin, stdout and stderr. The box must be
     /// fresh. Until [`Request::Go`] only [`Request::Write`] and [`Request::Reset`] are served. Answered by [`Response::Waiting`].
     StartAhead(Ahead),
-    /// Lets the step that was started ahead go on, under these limits. Answered by [`Response::Going`] and, at its end, by
+    /// Puts files into the work directory, as [`Request::Write`] does, and lets the step that was started ahead go on, under
+    /// these limits. Answered by [`Response::Going`] and, at its end, by
     /// [`Response::Finished`]; or by [`Response::Gone`] alone.
-    Go(StepLimits),
+    Go(StepLimits, Vec<NewFile>),
     /// Ends the running step. Not answered: its `Finished` is.
     Stop(StopReason),
     /// Takes files out of the work directory, between steps. Answered by [`Response::Collected`].

@@ -22,7 +22,7 @@ use crate::init::{Prepare, Report, now};
 use crate::inside::{FromMain, NotExecuted};
 use crate::layout::Identity;
 use crate::link::Link;
-use crate::message::{self, Ahead, Failure, MessageError, NewFile, Received};
+use crate::message::{self, Ahead, Failure, MessageError, NewFile, Received, STREAMS};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::root::Disk;
@@ -294,7 +294,7 @@ impl ArmedBox {
 
 /// Refuses what is no step.
 fn check(spec: &StepSpec, streams: &[OwnedFd]) -> Result<(), Failure> {
-    if streams.len() != 3 {
+    if streams.len() != STREAMS {
         return Err(Failure::protocol("a step needs stdin, stdout and stderr"));
     }
     if spec.argv.is_empty() {

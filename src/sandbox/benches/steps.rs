@@ -192,7 +192,8 @@ fn step(keeper: &Keeper, argv: &[String]) {
         limits: StepLimits::default(),
     };
     let (stdin, stdout, stderr) = (pipe(), pipe(), pipe());
-    let response = call(keeper, &Request::Run(spec), &[stdin.0.as_fd(), stdout.1.as_fd(), stderr.1.as_fd()]);
+    let response =
+        call(keeper, &Request::Run(spec, Vec::new()), &[stdin.0.as_fd(), stdout.1.as_fd(), stderr.1.as_fd()]);
     match response {
         Response::Finished(outcome) => assert_eq!(outcome.ended, codecanvas_sandbox::Ended::Exited(0)),
         other @ (Response::Armed(_)

@@ -30,7 +30,14 @@ fn start(fixture: &Fixture, ahead: Ahead) -> Started {
 }
 
 fn go(fixture: &Fixture, limits: StepLimits) -> Option<Outcome> {
-    match fixture.call(&Request::Go(limits), &[]).message {
+    go_with(fixture, limits, &[])
+}
+
+/// Lets it go on with files, a name and a content each.
+fn go_with(fixture: &Fixture, limits: StepLimits, files: &[(&str, &[u8])]) -> Option<Outcome> {
+    let names = files.iter().map(|(path, _)| NewFile { path: path.into(), is_executable: false }).collect();
+    let contents: Vec<_> = files.iter().map(|(_, content)| content_from(content).unwrap()).collect();
+    match fixture.call(&Request::Go(limits, names), &contents).message {
         Response::Going => Some(fixture.finish()),
         Response::Gone => None,
         other => panic!("{other:?}"),
@@ -53,11 +60,9 @@ tests! {
             if waits_until_booted {
                 wait_until_booted(&started);
             }
-            fixture.write("beside", b"there").unwrap();
-            fixture.write(MAIN, b"program").unwrap();
             // The position is the program's.
             std::fs::File::from(started.stdin).write_all_at(b"typed", 0).unwrap();
-            let outcome = go(&fixture, limits()).unwrap();
+            let outcome = go_with(&fixture, limits(), &[("beside", b"there"), (MAIN, b"program")]).unwrap();
             assert_eq!(outcome.ended, Ended::Exited(0), "{outcome:#?}");
             let out = text(started.stdout);
             let expected = "booted\nprogram\nnow: program\nbeside: there\ninput: typed\n\
@@ -141,7 +146,7 @@ tests! {
         }
         drop(start(&fixture, ahead()));
         let step: StepSpec = program("exit", &["0"]);
-        assert!(refused(&Request::Run(step), &streams()).is_refusal);
+        assert!(refused(&Request::Run(step, Vec::new()), &streams()).is_refusal);
         assert!(refused(&Request::StartAhead(ahead()), &streams()).is_refusal);
         let big = vec![b'x'; MAX_MAIN_BYTES + 1];
         assert!(fixture.write(MAIN, &big).unwrap_err().is_refusal);

@@ -117,7 +117,7 @@ impl Fixture {
     pub fn run_with(&self, spec: StepSpec, stdin: &[u8]) -> Ran {
         let (stdout, stderr) = (content_from(b"").unwrap(), content_from(b"").unwrap());
         let streams = [content_from(stdin).unwrap(), stdout.try_clone().unwrap(), stderr.try_clone().unwrap()];
-        match self.call(&Request::Run(spec), &streams).message {
+        match self.call(&Request::Run(spec, Vec::new()), &streams).message {
             Response::Finished(outcome) => Ran { outcome, stdout: text(stdout), stderr: text(stderr) },
             other => panic!("{other:?}"),
         }
@@ -127,7 +127,7 @@ impl Fixture {
     #[track_caller]
     pub fn start(&self, spec: StepSpec, streams: &[OwnedFd; 3]) {
         let streams: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
-        self.keeper.send(&Request::Run(spec), &streams).unwrap();
+        self.keeper.send(&Request::Run(spec, Vec::new()), &streams).unwrap();
     }
 
     #[track_caller]
