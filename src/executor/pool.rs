@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use codecanvas_sandbox::BoxLayout;
 use codecanvas_sandbox::message::Ahead;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::slot::Slot;
+
+/// How long a used slot is left alone unless somebody waits for one. Whoever waits for the end of what ran in it, or for the
+/// start of the next program in another slot, needs the processors more than the box after that.
+const REST: Duration = Duration::from_millis(5);
 
 /// The longest wait between two tries to replace a broken keeper.
 const MAX_BACK_OFF: Duration = Duration::from_secs(30);
@@ -26,6 +30,8 @@ pub struct Pool {
     permits: Semaphore,
     /// How many wait for a slot.
     queue: AtomicUsize,
+    /// Says that somebody waits for a slot.
+    is_wanted: Notify,
     /// How long an interpreter that was started ahead waits for its program; `None`: none is started.
     start_ahead: Option<Duration>,
     shutdown: CancellationToken,
@@ -35,15 +41,16 @@ pub struct Pool {
 struct InQueue<'a>(&'a AtomicUsize);
 
 impl<'a> InQueue<'a> {
-    fn new(queue: &'a AtomicUsize) -> Self {
-        queue.fetch_add(1, Ordering::Relaxed);
-        Self(queue)
+    fn new(pool: &'a Pool) -> Self {
+        pool.queue.fetch_add(1, Ordering::SeqCst);
+        pool.is_wanted.notify_waiters();
+        Self(&pool.queue)
     }
 }
 
 impl Drop for InQueue<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -56,16 +63,27 @@ impl Pool {
         shutdown: CancellationToken,
     ) -> Self {
         let permits = Semaphore::new(slots.len());
-        Self { executable, free: Mutex::new(slots.into()), permits, queue: AtomicUsize::new(0), start_ahead, shutdown }
+        Self {
+            executable,
+            free: Mutex::new(slots.into()),
+            permits,
+            queue: AtomicUsize::new(0),
+            is_wanted: Notify::new(),
+            start_ahead,
+            shutdown,
+        }
     }
 
     /// Waits for a free slot, first come first served; `None` when the pool is closed. Where there is a choice it is the one in
     /// which such an interpreter waits, else one in which none does.
     pub async fn take(&self, ahead: Option<&Ahead>) -> Option<Slot> {
-        let in_queue = InQueue::new(&self.queue);
         // Given back by `give`, with a slot that is armed again.
-        self.permits.acquire().await.ok()?.forget();
-        drop(in_queue);
+        if let Ok(permit) = self.permits.try_acquire() {
+            permit.forget();
+        } else {
+            let _in_queue = InQueue::new(self);
+            self.permits.acquire().await.ok()?.forget();
+        }
         let mut free = self.free();
         let fits = |slot: &Slot| ahead.is_some_and(|ahead| slot.waits_as(ahead));
         let is_empty = |slot: &Slot| slot.waits_since().is_none();
@@ -76,9 +94,10 @@ impl Pool {
     /// Arms a used slot anew, or replaces it where that fails, and gives it back, with an interpreter in it that was started
     /// `ahead`.
     pub async fn give(&self, slot: Slot, ahead: Option<Ahead>) {
+        self.rest().await;
         let mut armed = self.renew(slot).await;
         // Whoever waits for this slot would get an interpreter that does not fit, or one that has not booted.
-        let is_wanted = self.start_ahead.is_some() && self.queue.load(Ordering::Relaxed) == 0;
+        let is_wanted = self.start_ahead.is_some() && !self.has_queue();
         if let (Some(ahead), true) = (ahead, is_wanted)
             && let Some(slot) = armed.take()
         {
@@ -91,6 +110,23 @@ impl Pool {
             };
         }
         self.put_back(armed);
+    }
+
+    fn has_queue(&self) -> bool {
+        self.queue.load(Ordering::SeqCst) > 0
+    }
+
+    async fn rest(&self) {
+        // Registered before the look at the queue: whoever comes in between wakes it.
+        let wanted = self.is_wanted.notified();
+        if self.has_queue() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REST) => {}
+            () = wanted => {}
+            () = self.shutdown.cancelled() => {}
+        }
     }
 
     async fn renew(&self, slot: Slot) -> Option<Slot> {
