@@ -14,8 +14,8 @@ use crate::store::log::Stored;
 pub(super) enum Read {
     /// The next events; more may come.
     Part(Vec<Event>),
-    /// All that is behind the cursor: the attempt has finished.
-    Rest(Vec<Event>),
+    /// All that is behind the cursor: the attempt, as it is, has finished.
+    Rest(Vec<Event>, Attempt),
 }
 
 /// Reads the log behind a sequence, wherever it is kept: live rows, one packed row, or, where that was
@@ -27,19 +27,16 @@ pub(super) async fn read(
     after: Option<i32>,
     limit: i64,
 ) -> sqlx::Result<Read> {
-    let mut log = match store::log::read_after(conn, attempt, after, limit).await? {
-        Stored::Packed(log) => log,
+    let (mut log, attempt) = match store::log::read_after(conn, attempt, after, limit).await? {
         Stored::Live(events) => return Ok(Read::Part(events)),
-        Stored::Dropped => match store::attempts::find(conn, viewer, attempt.id()).await? {
-            Some(row) => {
-                let steps = store::steps::list_by_attempts(conn, viewer, &[row.id], OutputExtent::Whole).await?;
-                synthesise(&row, &steps)
-            }
-            None => return Ok(Read::Part(Vec::new())),
-        },
+        Stored::Packed(log, attempt) => (log, attempt),
+        Stored::Dropped(attempt) => {
+            let steps = store::steps::list_by_attempts(conn, viewer, &[attempt.id], OutputExtent::Whole).await?;
+            (synthesise(&attempt, &steps), attempt)
+        }
     };
     log.retain(|event| after.is_none_or(|after| event.sequence > after));
-    Ok(Read::Rest(log))
+    Ok(Read::Rest(log, attempt))
 }
 
 /// At most `limit` events behind a cursor, as [`super::streams::attempt_events`] would deliver them now.
@@ -52,7 +49,7 @@ pub(super) async fn read_log(
 ) -> sqlx::Result<Vec<Event>> {
     Ok(match read(conn, viewer, attempt, after.map(|cursor| cursor.0), limit).await? {
         Read::Part(events) => events,
-        Read::Rest(mut events) => {
+        Read::Rest(mut events, _) => {
             events.truncate(usize::try_from(limit).unwrap_or(0));
             events
         }

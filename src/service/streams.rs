@@ -17,7 +17,7 @@ use super::logs::Read;
 use super::tails::{POLLED, Tail};
 use super::{Error, Services, courses, sessions};
 use crate::auth::Viewer;
-use crate::domain::attempt::{Activity, ActivityCursor};
+use crate::domain::attempt::{Activity, ActivityCursor, Attempt};
 use crate::domain::event::{Event, EventCursor};
 use crate::domain::ids::{AttemptId, CourseId, UserId};
 use crate::store;
@@ -132,6 +132,12 @@ pub async fn attempt_events(
     }))
 }
 
+/// The attempt whose last event a stream has just delivered, where it was read with its log: asked for while the stream is
+/// there.
+pub fn finished_attempt(services: &Services, id: AttemptId) -> Option<Attempt> {
+    services.tails.of(id).finished().cloned()
+}
+
 impl EventStream {
     async fn next(&mut self) -> Result<Option<Event>, Error> {
         loop {
@@ -173,7 +179,7 @@ impl EventStream {
         }
         match self.tail.read(&services, viewer, &self.attempt, self.after, wake_ups).await? {
             Read::Part(events) => self.buffer.extend(events),
-            Read::Rest(events) => {
+            Read::Rest(events, _) => {
                 self.buffer.extend(events);
                 self.is_complete = true;
             }

@@ -4,7 +4,7 @@
 //! what is new; the others find it here. Whoever is further behind reads the log by themselves.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::logs::{self, Read};
 use super::{Error, Services};
 use crate::auth::Viewer;
+use crate::domain::attempt::Attempt;
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::AttemptId;
 use crate::store::events::ReadableAttempt;
@@ -63,6 +64,8 @@ impl Tails {
 pub struct Tail {
     /// Held while the log is read, on purpose: the others wait for the answer instead of asking, too.
     kept: tokio::sync::Mutex<Kept>,
+    /// The attempt as it is, once it has finished.
+    finished: OnceLock<Attempt>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +80,11 @@ struct Kept {
 }
 
 impl Tail {
+    /// The attempt, if it has finished and the end of its log was read.
+    pub(super) fn finished(&self) -> Option<&Attempt> {
+        self.finished.get()
+    }
+
     /// What is behind a sequence, a page of it at most while the attempt runs. `wake_ups` says how many
     /// of them the reader has had, or [`POLLED`]: the log is not read again for one that somebody else has answered.
     pub(super) async fn read(
@@ -119,7 +127,10 @@ impl Tail {
                     }
                 }
             }
-            Read::Rest(events) => kept.extend(events),
+            Read::Rest(events, attempt) => {
+                kept.extend(events);
+                self.finished.get_or_init(|| attempt.clone());
+            }
         }
         Ok(read)
     }

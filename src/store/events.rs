@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::auth::Viewer;
+use crate::domain::attempt::Attempt;
 use crate::domain::event::{Event, EventBody};
-use crate::domain::ids::{AttemptId, LeaseId};
-use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
+use crate::domain::ids::{AttemptId, LeaseId, SubmissionId, UserId};
+use crate::domain::verdict::{AttemptState, OutputStream, StepKind, Verdict};
 
 /// What kind of event a row is; says which of its columns are set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -237,7 +238,7 @@ pub async fn find_readable(
     Ok(found.map(ReadableAttempt))
 }
 
-/// An event as it is stored. Nothing of it is there in a row that stands for none.
+/// An event as it is stored, with what else there is of its attempt. Nothing of it is there in a row that stands for none.
 pub(super) struct Row {
     pub(super) sequence: Option<i32>,
     pub(super) at: Option<DateTime<Utc>>,
@@ -250,8 +251,34 @@ pub(super) struct Row {
     pub(super) is_end: Option<bool>,
     /// The packed log of its attempt.
     pub(super) packed: Option<Vec<u8>>,
-    /// Whether its attempt has finished.
-    pub(super) is_finished: bool,
+    pub(super) attempt_id: AttemptId,
+    pub(super) submission_id: SubmissionId,
+    pub(super) number: i32,
+    pub(super) requested_by: UserId,
+    pub(super) attempt_state: AttemptState,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) language_version: Option<String>,
+    pub(super) queued_at: DateTime<Utc>,
+    pub(super) started_at: Option<DateTime<Utc>>,
+    pub(super) finished_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    /// Its attempt.
+    pub(super) fn attempt(&self) -> Attempt {
+        Attempt {
+            id: self.attempt_id,
+            submission_id: self.submission_id,
+            number: self.number,
+            requested_by: self.requested_by,
+            state: self.attempt_state,
+            verdict: self.verdict,
+            language_version: self.language_version.clone(),
+            queued_at: self.queued_at,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+        }
+    }
 }
 
 impl TryFrom<Row> for Event {

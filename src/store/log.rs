@@ -12,9 +12,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::events::{self, EventKind, ReadableAttempt};
+use crate::domain::attempt::Attempt;
 use crate::domain::event::{Event, EventBody};
-use crate::domain::ids::AttemptId;
-use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
+use crate::domain::ids::{AttemptId, SubmissionId, UserId};
+use crate::domain::verdict::{AttemptState, OutputStream, StepKind, Verdict};
 
 const VERSION: u8 = 1;
 /// zstd's own default: 0.1 ms for an ordinary log.
@@ -38,10 +39,10 @@ impl From<Damaged> for sqlx::Error {
 pub enum Stored {
     /// Events of the live log behind a sequence; none where there are none yet.
     Live(Vec<Event>),
-    /// All of a packed log.
-    Packed(Vec<Event>),
+    /// All of a packed log, of an attempt that has finished.
+    Packed(Vec<Event>, Attempt),
     /// Nothing: the attempt has finished, and its packed log was dropped by age.
-    Dropped,
+    Dropped(Attempt),
 }
 
 /// The log of an attempt: all of it where it is packed, else at most `limit` events behind a sequence, or from the
@@ -58,8 +59,8 @@ pub async fn read_after(
 /// The whole log of an attempt as it is now, for whoever concludes it; empty where it was dropped by age.
 pub async fn list(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
     match read(conn, attempt, None, i64::MAX).await? {
-        Stored::Live(events) | Stored::Packed(events) => Ok(events),
-        Stored::Dropped => Ok(Vec::new()),
+        Stored::Live(events) | Stored::Packed(events, _) => Ok(events),
+        Stored::Dropped(_) => Ok(Vec::new()),
     }
 }
 
@@ -70,7 +71,10 @@ async fn read(conn: &mut PgConnection, attempt: AttemptId, after: Option<i32>, l
              e.sequence AS "sequence?", e.at AS "at?", e.kind AS "kind?: EventKind", e.state AS "state?: AttemptState",
              e.step AS "step?: StepKind", e.stream AS "stream?: OutputStream", e.byte_offset AS "byte_offset?",
              e.bytes AS "bytes?", e.is_end AS "is_end?",
-             l.packed AS "packed?", a.state = 'FINISHED' AS "is_finished!"
+             l.packed AS "packed?",
+             a.id AS "attempt_id!: AttemptId", a.submission_id AS "submission_id: SubmissionId", a.number,
+             a.requested_by AS "requested_by: UserId", a.state AS "attempt_state: AttemptState",
+             a.verdict AS "verdict: Verdict", a.language_version, a.queued_at, a.started_at, a.finished_at
          FROM attempts a
          LEFT JOIN attempt_logs l ON l.attempt_id = a.id
          LEFT JOIN (
@@ -84,11 +88,12 @@ async fn read(conn: &mut PgConnection, attempt: AttemptId, after: Option<i32>, l
     )
     .fetch_all(conn)
     .await?;
-    if let Some(packed) = rows.first().and_then(|row| row.packed.as_ref()) {
-        return Ok(Stored::Packed(decode(packed)?));
-    }
-    if rows.first().is_some_and(|row| row.is_finished) {
-        return Ok(Stored::Dropped);
+    if let Some(row) = rows.first().filter(|row| row.attempt_state.is_final()) {
+        let attempt = row.attempt();
+        return Ok(match &row.packed {
+            Some(packed) => Stored::Packed(decode(packed)?, attempt),
+            None => Stored::Dropped(attempt),
+        });
     }
     let events = rows.into_iter().filter(|row| row.sequence.is_some()).map(Event::try_from);
     Ok(Stored::Live(events.collect::<Result<_, _>>()?))

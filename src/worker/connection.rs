@@ -1,13 +1,10 @@
 //! Connections that are kept between uses.
 
-use std::time::Duration;
-
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use tokio::time::Instant;
 
-/// How long an unused connection is taken to be sound; the pool looks at those that it hands out.
-const TRUSTED: Duration = Duration::from_secs(1);
+use crate::store::schema::TRUSTED;
 
 /// A connection of somebody who needs one for each attempt, one after the other.
 ///

@@ -114,10 +114,14 @@ async fn watch_attempt(
             if !(is_last && asks_for_attempt) {
                 return Ok(Item::new(event));
             }
-            // Loaded here: a loader would wait for others who ask for one, and there is nobody else. On the heap, as
-            // this is once in the life of a stream.
             let (services, viewer) = &*ending;
-            let attempt = Box::pin(attempts::get(services, viewer, id)).await?;
+            // Who may see the end of the log may see how it ended.
+            let attempt = match streams::finished_attempt(services, id) {
+                Some(attempt) => attempt,
+                // Loaded here: a loader would wait for others who ask for one, and there is nobody else. On the heap, as
+                // this is once in the life of a stream.
+                None => Box::pin(attempts::get(services, viewer, id)).await?,
+            };
             Ok::<_, async_graphql::Error>(Item::new(event.with_attempt(attempt.into())))
         }
     });
