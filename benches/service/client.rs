@@ -8,8 +8,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 const EVENTS: &str = "subscription($id: ID!) { attemptEvents(attemptId: $id) { __typename sequence ... on OutputChunk { text } ... on AttemptFinished { attempt { verdict } } } }";
-const SUBMIT: &str =
-    "mutation($input: SubmitCodeInput!) { submitCode(input: $input) { attempt { id verdict steps { isCached } } } }";
+const SUBMIT: &str = "mutation($input: SubmitCodeInput!) { submitCode(input: $input) { attempt { id } } }";
+const RUN: &str =
+    "mutation($input: SubmitCodeInput!) { submitCode(input: $input) { attempt { verdict steps { isCached } } } }";
 
 #[derive(Clone)]
 pub struct Client {
@@ -69,7 +70,7 @@ impl Client {
     /// Submits and waits for the verdict; tells whether the compilation was reused.
     pub async fn run(&self, language: &str, source: &str) -> Result<bool> {
         let input = json!({"language": language, "source": source, "waitMs": 60000});
-        let answer = self.ask(SUBMIT, json!({"input": input})).await?;
+        let answer = self.ask(RUN, json!({"input": input})).await?;
         let attempt = &answer["submitCode"]["attempt"];
         if attempt["verdict"] != "OK" {
             bail!("{language}: {attempt}");
