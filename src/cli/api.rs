@@ -52,6 +52,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let pool = schema::connect(url, &config.database).await?;
     schema::check(&pool).await?;
     let services = Arc::new(Services::new(pool.clone(), Settings::from(&config))?);
+    let kept = Arc::clone(&services);
     let listener =
         TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -59,6 +60,8 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         served = api::serve(listener, Arc::new(config), services, shutdown.drain.clone()) => served?,
         () = shutdown.stop.cancelled() => {}
     }
-    pool.close().await;
+    let closing = pool.close();
+    kept.kept.clear();
+    closing.await;
     Ok(ExitCode::SUCCESS)
 }

@@ -30,8 +30,10 @@ const MAX_EVENTS: i64 = 1000;
 
 /// An attempt that the viewer may see.
 pub async fn get(services: &Services, viewer: &Viewer, id: AttemptId) -> Result<Attempt, Error> {
-    let mut conn = services.connection().await?;
-    store::attempts::find(&mut conn, viewer, id).await?.ok_or(Error::NotFound("attempt"))
+    let mut conn = services.kept.take().await?;
+    let found = store::attempts::find(&mut conn, viewer, id).await?;
+    services.kept.keep(conn);
+    found.ok_or(Error::NotFound("attempt"))
 }
 
 /// Attempts by id; those that the viewer may not see are missing.

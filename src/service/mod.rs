@@ -34,6 +34,7 @@ use sqlx::{PgPool, PgTransaction, Postgres};
 
 use crate::auth::password::{self, Passwords};
 use crate::config::{Accounts, Config, Queue, Quotas};
+use crate::store::kept::Kept;
 use crate::store::listen::Hub;
 
 /// What the use cases depend on. One per process, behind an `Arc`.
@@ -41,6 +42,8 @@ use crate::store::listen::Hub;
 pub struct Services {
     /// Connections to Postgres.
     pub pool: PgPool,
+    /// Connections for what is asked for each program.
+    pub kept: Kept,
     /// What the operator decided.
     pub settings: Settings,
     /// Hashes and checks passwords.
@@ -82,12 +85,14 @@ impl From<&Config> for Settings {
 impl Services {
     /// Connects the use cases with their surroundings. Computes one password hash.
     pub fn new(pool: PgPool, settings: Settings) -> Result<Self, password::Error> {
+        let hub = Hub::default();
         Ok(Self {
             passwords: Passwords::new()?,
-            hub: Hub::default(),
             tails: tails::Tails::default(),
             searches: history::Searches::new(pool.options().get_max_connections()),
             languages: languages::OfferedLanguages::default(),
+            kept: Kept::new(pool.clone(), hub.clone(), (pool.options().get_max_connections() / 4) as usize),
+            hub,
             pool,
             settings,
         })

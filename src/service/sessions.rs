@@ -128,14 +128,15 @@ pub async fn authenticate(services: &Services, secret: &str) -> Result<Option<Vi
     let Some((kind, digest)) = secret::recognise(secret) else {
         return Ok(None);
     };
-    let mut conn = services.connection().await?;
-    let Some(recognised) = store::credentials::find_viewer(&mut conn, kind, &digest).await? else {
-        return Ok(None);
-    };
-    if recognised.is_touch_due {
+    let mut conn = services.kept.take().await?;
+    let recognised = store::credentials::find_viewer(&mut conn, kind, &digest).await?;
+    if let Some(recognised) = &recognised
+        && recognised.is_touch_due
+    {
         store::credentials::touch(&mut conn, recognised.viewer.credential).await?;
     }
-    Ok(Some(recognised.viewer))
+    services.kept.keep(conn);
+    Ok(recognised.map(|recognised| recognised.viewer))
 }
 
 /// Whether the viewer of a stream is still who they were: the credential has not ended and the role on

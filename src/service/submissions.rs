@@ -50,7 +50,10 @@ async fn store_new(services: &Services, viewer: &Viewer, new: &NewSubmission) ->
     let digest = new.digest();
     let stored = if new.idempotency_key.is_none() && new.course_id.is_none() {
         // There is nothing to be seen first, so it is one round trip.
-        hand_in(services, &mut *services.connection().await?, viewer, new, &digest).await?
+        let mut conn = services.kept.take().await?;
+        let stored = hand_in(services, &mut conn, viewer, new, &digest).await?;
+        services.kept.keep(conn);
+        stored
     } else {
         let mut tx = store::queue::begin_for(&services.pool, viewer.user_id).await?;
         if let Some(key) = &new.idempotency_key

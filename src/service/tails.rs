@@ -109,9 +109,10 @@ impl Tail {
             return Ok(Read::Part(Vec::new()));
         }
         let now = Instant::now();
-        let mut conn = services.connection().await?;
+        let mut conn = services.kept.take().await?;
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let read = logs::read(&mut conn, viewer, attempt, after, limit).await?;
+        services.kept.keep(conn);
         match &read {
             Read::Part(events) => {
                 for event in events {

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,9 +59,18 @@ pub struct Hub {
     courses: Topic<CourseId>,
     rights: Topic<UserId>,
     queue: Topic<()>,
+    /// Counts the beginnings and the ends of connections that listen.
+    session: Arc<AtomicU64>,
 }
 
 impl Hub {
+    /// The connection that listens now, by a number of its own; `None` where there is none. As long as it is the same one,
+    /// Postgres has not gone away.
+    pub(super) fn session(&self) -> Option<u64> {
+        let session = self.session.load(Ordering::SeqCst);
+        (session % 2 == 1).then_some(session)
+    }
+
     /// Woken when the attempt's log grew.
     pub fn events_of(&self, attempt: AttemptId) -> Waker<AttemptId> {
         self.events.subscribe(attempt)
@@ -230,13 +240,32 @@ pub async fn listen(pool: PgPool, hub: Hub, audience: Audience, shutdown: Cancel
     }
 }
 
+/// A connection that listens, counted at its beginning and at its end.
+struct Session<'a>(&'a AtomicU64);
+
+impl<'a> Session<'a> {
+    fn begin(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// One connection until it is lost.
 async fn listen_once(pool: &PgPool, hub: &Hub, audience: Audience) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.ignore_pool_close_event(false);
+    // That it is lost is to be known at once.
+    listener.eager_reconnect(false);
     listener.listen_all(audience.channels().iter().copied()).await?;
     // What happened before is not in this connection's queue.
     hub.wake_all();
+    let _session = Session::begin(&hub.session);
     while let Some(notification) = listener.try_recv().await? {
         hub.receive(notification.channel(), notification.payload());
     }

@@ -15,6 +15,7 @@ pub mod exports;
 pub mod feedback;
 pub mod history;
 pub mod input;
+pub mod kept;
 pub mod leases;
 pub mod listen;
 pub mod log;

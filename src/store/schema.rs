@@ -97,9 +97,8 @@ pub struct Pending {
 /// How long the server may take to answer at the start of a process.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an unused connection is taken to be sound. To ask it is a round trip; one that was lost since is an error that
-/// passes, as it is for whoever was using it.
-pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
+/// How long an unused connection is taken to be sound: a Postgres that is started again needs longer.
+const TRUSTED: Duration = Duration::from_millis(100);
 
 /// Connects, and makes sure that the server is new enough.
 pub async fn connect(url: &Secret, settings: &Database) -> Result<PgPool, SchemaError> {

@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
-use super::connection::Kept;
 use super::retry::Pauses;
 use super::seat::Seat;
 use super::{Worker, attempt};
+use crate::store::kept::Kept;
 use crate::store::queue::{self, Claim, Claimed};
 use crate::telemetry::traces;
 
@@ -26,7 +26,7 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
     // Before the first look: a wake-up in between is then not lost.
     let mut waker = worker.hub.queue();
     let mut pauses = Pauses::default();
-    let mut connection = Kept::new(worker.pool.clone());
+    let kept = Kept::new(worker.pool.clone(), worker.hub.clone(), 1);
     let mut has_more = true;
     loop {
         // A permit first, a claim then: what is claimed runs at once.
@@ -46,7 +46,7 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
                 has_more = true;
                 continue;
             }
-            match claim(worker, &mut connection).await {
+            match claim(worker, &kept).await {
                 Ok(Some(claimed)) => {
                     pauses = Pauses::default();
                     break claimed;
@@ -68,7 +68,7 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
 }
 
 /// Leases the next attempt whose user may run one more. Answers with the span of all that becomes of it.
-async fn claim(worker: &Worker, kept: &mut Kept) -> sqlx::Result<Option<(Claim, Span)>> {
+async fn claim(worker: &Worker, kept: &Kept) -> sqlx::Result<Option<(Claim, Span)>> {
     let mut connection = kept.take().await?;
     let claimed = claim_by(worker, &mut connection).await?;
     kept.keep(connection);

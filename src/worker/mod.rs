@@ -18,7 +18,6 @@
 
 mod attempt;
 mod claims;
-mod connection;
 mod control;
 mod housekeeping;
 mod journal;
@@ -119,12 +118,13 @@ pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result
     let id = WorkerId::new();
     let leases = Arc::new(Leases::default());
     let (recorder, entries) = Recorder::new();
-    let recording = Recording::new(pool.clone(), Arc::clone(&leases), entries);
+    let hub = Hub::default();
+    let recording = Recording::new(pool.clone(), hub.clone(), Arc::clone(&leases), entries);
     let worker = Arc::new(Worker {
         id,
         claimant: claimant(id, executor.languages(), settings.lease),
         leases,
-        hub: Hub::default(),
+        hub,
         put_back: CancellationToken::new(),
         pool,
         executor,

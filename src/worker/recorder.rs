@@ -16,7 +16,6 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
-use super::connection::Kept;
 use super::journal::{End, Ending, Entries, Entry, EntryBody};
 use super::leases::Leases;
 use super::retry::{Pauses, is_passing};
@@ -26,6 +25,8 @@ use crate::domain::ids::LeaseId;
 use crate::domain::verdict::{AttemptState, Verdict};
 use crate::store::attempts::{self, Conclusion};
 use crate::store::events::{self, Batch, Turn};
+use crate::store::kept::Kept;
+use crate::store::listen::Hub;
 use crate::store::{leases, log, steps};
 
 /// From the beginning of one transaction to that of the next, unless an attempt ends.
@@ -130,8 +131,8 @@ pub(super) struct Recording {
 
 impl Recording {
     /// The work on these entries.
-    pub(super) const fn new(pool: PgPool, leases: Arc<Leases>, entries: Entries) -> Self {
-        Self { connection: Kept::new(pool), leases, entries, waiting: Vec::new() }
+    pub(super) const fn new(pool: PgPool, hub: Hub, leases: Arc<Leases>, entries: Entries) -> Self {
+        Self { connection: Kept::new(pool, hub, 1), leases, entries, waiting: Vec::new() }
     }
 
     /// Stores what is handed in until the recorder is closed and nothing is left.
@@ -296,7 +297,7 @@ mod tests {
     fn recording() -> (Recorder, Recording) {
         let (recorder, entries) = Recorder::new();
         let nowhere = PgPoolOptions::new().connect_lazy("postgres://localhost/nothing").unwrap();
-        (recorder, Recording::new(nowhere, Arc::default(), entries))
+        (recorder, Recording::new(nowhere, Hub::default(), Arc::default(), entries))
     }
 
     fn journal(recorder: &Recorder) -> Journal {
