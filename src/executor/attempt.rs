@@ -238,7 +238,8 @@ impl Attempt<'_> {
         make_room(&mut spec.limits, files);
         self.reporter.report(ExecutionEventBody::StepStarted { kind: StepKind::Run, limits });
         let stdin = std::mem::take(&mut self.assignment.job.stdin);
-        match self.run_or_run_anew(spec, limits, &stdin, files, are_in_box).await {
+        let missing = if are_in_box { &[] } else { files };
+        match self.run_or_run_anew(spec, limits, &stdin, files, missing).await {
             Ok(result) => {
                 let verdict = result.verdict;
                 self.finish(result);
@@ -248,28 +249,27 @@ impl Attempt<'_> {
         }
     }
 
-    /// Runs the program by the interpreter that waits for it, or, if there is none or it is gone, in the ordinary way.
+    /// Runs the program by the interpreter that waits for it, or, if there is none or it is gone, in the ordinary way. Of its files
+    /// these are missing in the box.
     async fn run_or_run_anew(
         &mut self,
         spec: StepSpec,
         limits: Limits,
         stdin: &[u8],
         files: &[PlacedFile],
-        mut are_in_box: bool,
+        mut missing: &[PlacedFile],
     ) -> Result<StepResult, SlotError> {
-        let missing = |are_in_box| if are_in_box { &[] } else { files };
         if let Some(waiting) = self.waiting.take() {
-            let ahead = Some(waiting.streams);
-            match self.step(StepKind::Run, spec.clone(), limits, missing(are_in_box), stdin, ahead).await {
+            match self.step(StepKind::Run, spec.clone(), limits, missing, stdin, Some(waiting.streams)).await {
                 Err(SlotError::Gone) => {
                     tracing::debug!(slot = self.slot.layout().slot, "the interpreter that was started ahead is gone");
                     self.slot.reset().await?;
-                    are_in_box = false;
+                    missing = files;
                 }
                 other => return other,
             }
         }
-        self.step(StepKind::Run, spec, limits, missing(are_in_box), stdin, None).await
+        self.step(StepKind::Run, spec, limits, missing, stdin, None).await
     }
 
     async fn step(
