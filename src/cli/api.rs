@@ -52,16 +52,16 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let pool = schema::connect(url, &config.database).await?;
     schema::check(&pool).await?;
     let services = Arc::new(Services::new(pool.clone(), Settings::from(&config))?);
-    let kept = Arc::clone(&services);
     let listener =
         TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     tokio::select! {
-        served = api::serve(listener, Arc::new(config), services, shutdown.drain.clone()) => served?,
+        served = api::serve(listener, Arc::new(config), Arc::clone(&services), shutdown.drain.clone()) => served?,
         () = shutdown.stop.cancelled() => {}
     }
     let closing = pool.close();
-    kept.kept.clear();
+    // Where requests go on, they hold what these belong to.
+    services.kept.clear();
     closing.await;
     Ok(ExitCode::SUCCESS)
 }

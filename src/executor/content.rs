@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use codecanvas_sandbox::message::content_from;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use codecanvas_sandbox::message::{content_from, forbid_changes};
 
 /// What a file holds.
 #[derive(Debug, Clone)]
@@ -58,13 +57,6 @@ impl Content {
             }
         }
     }
-}
-
-/// Makes a file in memory one that can only be read.
-pub fn forbid_changes(file: impl AsFd) -> io::Result<()> {
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
-    fcntl(file, FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,10 +8,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
-use codecanvas_sandbox::message::content_from;
+use codecanvas_sandbox::message::{content_from, forbid_changes};
 use tokio::net::unix::pipe;
-
-use super::content::forbid_changes;
 
 /// This side's ends.
 #[derive(Debug)]

@@ -13,12 +13,12 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, OpenHow, ResolveFlag, SealFlag, fcntl, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
-use crate::message::{Collect, CollectedFile, Failure, MAX_DESCRIPTORS, NewFile};
+use crate::message::{Collect, CollectedFile, Failure, MAX_DESCRIPTORS, NewFile, forbid_changes};
 
 /// Deeper directories are not searched.
 const MAX_DEPTH: usize = 32;
@@ -213,7 +213,6 @@ fn sealed_copy(file: &OwnedFd, bytes: u64) -> io::Result<OwnedFd> {
         }
     }
     copy.rewind()?;
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
-    fcntl(copy.as_fd(), FcntlArg::F_ADD_SEALS(seals))?;
+    forbid_changes(&copy)?;
     Ok(copy.into())
 }

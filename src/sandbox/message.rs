@@ -29,10 +29,11 @@
 //! comes after the step ended is ignored. The keeper ends when the worker's end of the socket closes.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde::de::DeserializeOwned;
@@ -307,6 +308,13 @@ pub fn recv<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> Result<Received<T>, 
         _ => return Err(MessageError::Malformed("unknown kind of packet")),
     };
     Ok(Received { message, descriptors })
+}
+
+/// Makes a file in memory one that can only be read.
+pub fn forbid_changes(file: impl AsFd) -> io::Result<()> {
+    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(())
 }
 
 /// A descriptor that holds `bytes`: the content of a file to write or the input of a program.
