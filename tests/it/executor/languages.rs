@@ -147,3 +147,45 @@ fn programs_see_an_environment_made_from_nothing() {
     assert!(out.starts_with("HOME=/work\nLANG=C.UTF-8\nPATH=/usr/bin:/bin\nTMPDIR=/tmp\n"), "{out}");
     assert!(out.ends_with("/work\n") && !out.contains("\n0\n"), "{out}");
 }
+
+/// It starts by setting aside what it has made so far; what it does at its end must not show that.
+#[test]
+fn what_python_does_when_a_program_ends_is_what_it_always_does() {
+    let source = r#"
+import atexit, builtins, codecs, os, pickle, site, sys, weakref, __main__
+
+class Loud:
+    def __init__(self, name): self.name = name
+    def __del__(self): print("bye", self.name)
+
+ours = Loud("global")
+def use(): return ours
+cycle = Loud("cycle")
+cycle.me = cycle
+class Child(Loud): pass
+Child.one = Child("class")
+def outer():
+    held = Loud("closure")
+    def inner(): return inner, held
+    return inner
+closure = outer()
+for module in (builtins, sys, os, codecs, site): module.left = Loud(module.__name__)
+def steps():
+    try: yield
+    finally: print("closed")
+waiting = steps()
+next(waiting)
+weakref.finalize(ours, print, "finalised")
+atexit.register(print, "at exit")
+print(list(globals())[:12], __main__.ours is ours, sys.modules["__main__"].__dict__ is globals())
+print(type(__main__), type(__loader__), __builtins__, __spec__, pickle.loads(pickle.dumps(Child)) is Child)
+"#;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("main.py");
+    std::fs::write(&path, source).unwrap();
+    let ever = std::process::Command::new("/usr/bin/python3").arg(&path).output().unwrap();
+    assert!(ever.status.success(), "{ever:?}");
+    let (verdict, step) = run("python3", source);
+    assert_eq!(verdict, Verdict::Ok, "{step:?}");
+    assert_eq!(text(&step.stdout), String::from_utf8(ever.stdout).unwrap());
+}
