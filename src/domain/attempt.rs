@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 use super::ids::{AttemptId, CourseId, SubmissionId, UserId};
 use super::limits::Limits;
@@ -10,7 +11,7 @@ use super::units::Bytes;
 use super::verdict::{AttemptState, StepKind, Verdict};
 
 /// One execution of a submission.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Attempt {
     /// Sorts by time of creation.
     pub id: AttemptId,

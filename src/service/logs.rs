@@ -8,6 +8,7 @@ use crate::domain::event::{Event, EventBody, EventCursor};
 use crate::domain::verdict::{AttemptState, OutputStream, StepKind};
 use crate::store;
 use crate::store::events::ReadableAttempt;
+use crate::store::finished::Finished;
 use crate::store::log::Stored;
 
 /// The log of an attempt as far as it is read.
@@ -27,7 +28,7 @@ pub(super) async fn read(
     after: Option<i32>,
     limit: i64,
 ) -> sqlx::Result<Read> {
-    let (mut log, attempt) = match store::log::read_after(conn, attempt, after, limit).await? {
+    let (log, attempt) = match store::log::read_after(conn, attempt, after, limit).await? {
         Stored::Live(events) => return Ok(Read::Part(events)),
         Stored::Packed(log, attempt) => (log, attempt),
         Stored::Dropped(attempt) => {
@@ -35,8 +36,17 @@ pub(super) async fn read(
             (synthesise(&attempt, &steps), attempt)
         }
     };
+    Ok(rest_of(log, attempt, after))
+}
+
+/// The same without asking, where a notice has brought all of it.
+pub(super) fn rest(finished: &Finished, after: Option<i32>) -> sqlx::Result<Read> {
+    Ok(rest_of(finished.log()?, finished.attempt.clone(), after))
+}
+
+fn rest_of(mut log: Vec<Event>, attempt: Attempt, after: Option<i32>) -> Read {
     log.retain(|event| after.is_none_or(|after| event.sequence > after));
-    Ok(Read::Rest(log, attempt))
+    Read::Rest(log, attempt)
 }
 
 /// At most `limit` events behind a cursor, as [`super::streams::attempt_events`] would deliver them now.

@@ -23,6 +23,7 @@ use crate::domain::ids::{AttemptId, CourseId, UserId};
 use crate::store;
 use crate::store::activity::Feed;
 use crate::store::events::ReadableAttempt;
+use crate::store::finished::Finished;
 use crate::store::listen::Waker;
 
 /// How often a stream looks even if nothing woke it.
@@ -91,7 +92,7 @@ struct EventStream {
     rights: Rights,
     attempt: ReadableAttempt,
     tail: Arc<Tail>,
-    waker: Waker<AttemptId>,
+    waker: Waker<AttemptId, Arc<Finished>>,
     after: Option<i32>,
     buffer: VecDeque<Event>,
     /// There was something: look again before waiting.
@@ -177,7 +178,8 @@ impl EventStream {
             let readable = store::events::find_readable(&mut conn, viewer, self.attempt.id()).await?;
             self.attempt = readable.ok_or(Error::NotFound("attempt"))?;
         }
-        match self.tail.read(&services, viewer, &self.attempt, self.after, wake_ups).await? {
+        let finished = self.waker.news();
+        match self.tail.read(&services, viewer, &self.attempt, self.after, wake_ups, finished.as_deref()).await? {
             Read::Part(events) => self.buffer.extend(events),
             Read::Rest(events, _) => {
                 self.buffer.extend(events);

@@ -17,6 +17,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::AttemptId;
 use crate::store::events::ReadableAttempt;
+use crate::store::finished::Finished;
 
 /// How many events are read at once.
 const PAGE: usize = 64;
@@ -86,7 +87,8 @@ impl Tail {
     }
 
     /// What is behind a sequence, a page of it at most while the attempt runs. `wake_ups` says how many
-    /// of them the reader has had, or [`POLLED`]: the log is not read again for one that somebody else has answered.
+    /// of them the reader has had, or [`POLLED`]: the log is not read again for one that somebody else has answered, and
+    /// not at all where the reader was told how it ends.
     pub(super) async fn read(
         &self,
         services: &Services,
@@ -94,6 +96,7 @@ impl Tail {
         attempt: &ReadableAttempt,
         after: Option<i32>,
         wake_ups: u64,
+        finished: Option<&Finished>,
     ) -> Result<Read, Error> {
         let mut kept = self.kept.lock().await;
         let found = kept.after(after);
@@ -109,10 +112,16 @@ impl Tail {
             return Ok(Read::Part(Vec::new()));
         }
         let now = Instant::now();
-        let mut conn = services.kept.take().await?;
-        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-        let read = logs::read(&mut conn, viewer, attempt, after, limit).await?;
-        services.kept.keep(conn);
+        let read = match finished {
+            Some(finished) => logs::rest(finished, after)?,
+            None => {
+                let mut conn = services.kept.take().await?;
+                let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+                let read = logs::read(&mut conn, viewer, attempt, after, limit).await?;
+                services.kept.keep(conn);
+                read
+            }
+        };
         match &read {
             Read::Part(events) => {
                 for event in events {

@@ -161,7 +161,11 @@ pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion<'_>) -> sq
              SET state = 'FINISHED', verdict = $19, finished_at = clock_timestamp()
              FROM removed
              WHERE id = $16
-             RETURNING id, submission_id
+             RETURNING
+                 id, submission_id, number, requested_by, state, verdict, language_version, queued_at, started_at, finished_at
+         ), noticed AS (
+             -- See `finished`.
+             SELECT concat_ws(' ', f.id, row_to_json(f), translate(encode($22, 'base64'), E'\n', '')) AS payload FROM finished f
          ), counted AS (
              UPDATE submissions s
              SET counted_state = 'FINISHED', counted_verdict = $19
@@ -190,7 +194,10 @@ pub async fn conclude(conn: &mut PgConnection, conclusion: Conclusion<'_>) -> sq
         ")
          SELECT
              pg_notify('activity', feeds),
-             pg_notify('attempt_events', ($16::uuid)::text),
+             pg_notify(
+                 'attempt_events',
+                 (SELECT CASE WHEN octet_length(payload) < 8000 THEN payload ELSE ($16::uuid)::text END FROM noticed)
+             ),
              -- Its user may now run another one.
              (
                  SELECT pg_notify('queue', '')

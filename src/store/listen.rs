@@ -1,6 +1,7 @@
 //! Wake-ups: one listening connection per process, fanned out in memory.
 //!
-//! `NOTIFY` carries ids, never data, and means "look again". A wake-up can be late, doubled or lost
+//! `NOTIFY` carries ids and means "look again"; that of an end carries the finished attempt as well ([`super::finished`]), which
+//! does not change any more, so that there is no need to look. A wake-up can be late, doubled or lost
 //! with the connection; whoever waits therefore registers *before* it reads, and polls now and then.
 //! After a reconnect everybody is woken.
 //!
@@ -20,10 +21,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::finished::Finished;
 use super::rights;
 use crate::domain::ids::{AttemptId, CourseId, UserId};
 
-/// The payload is an attempt whose log grew.
+/// The payload is an attempt whose log grew and, behind a space, all of it where it has finished and is short.
 const ATTEMPT_EVENTS: &str = "attempt_events";
 /// The payload is an attempt that somebody cancelled or typed into.
 const ATTEMPT_CONTROL: &str = "attempt_control";
@@ -53,7 +55,7 @@ impl Audience {
 /// Where wake-ups are handed out. Clones share everything.
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
-    events: Topic<AttemptId>,
+    events: Topic<AttemptId, Arc<Finished>>,
     control: Topic<AttemptId>,
     users: Topic<UserId>,
     courses: Topic<CourseId>,
@@ -72,7 +74,7 @@ impl Hub {
     }
 
     /// Woken when the attempt's log grew.
-    pub fn events_of(&self, attempt: AttemptId) -> Waker<AttemptId> {
+    pub fn events_of(&self, attempt: AttemptId) -> Waker<AttemptId, Arc<Finished>> {
         self.events.subscribe(attempt)
     }
 
@@ -113,7 +115,10 @@ impl Hub {
 
     fn receive(&self, channel: &str, payload: &str) {
         match channel {
-            ATTEMPT_EVENTS => wake(&self.events, payload),
+            ATTEMPT_EVENTS => {
+                let (attempt, finished) = payload.split_once(' ').unwrap_or((payload, ""));
+                tell(&self.events, attempt, || Finished::read(finished).map(Arc::new));
+            }
             ATTEMPT_CONTROL => wake(&self.control, payload),
             ACTIVITY => {
                 let (user, course) = payload.split_once(' ').unwrap_or((payload, ""));
@@ -131,62 +136,86 @@ impl Hub {
 }
 
 fn wake<K: Hash + Eq + Copy + From<Uuid>>(topic: &Topic<K>, payload: &str) {
-    if let Ok(id) = Uuid::try_parse(payload) {
-        topic.wake(&id.into());
+    tell(topic, payload, || None);
+}
+
+/// Wakes whoever waits for that id, with news if there are any: nobody else needs them read.
+fn tell<K, N>(topic: &Topic<K, N>, id: &str, news: impl FnOnce() -> Option<N>)
+where
+    K: Hash + Eq + Copy + From<Uuid>,
+{
+    if let Ok(id) = Uuid::try_parse(id) {
+        topic.tell(&id.into(), news);
     }
 }
 
+/// What those who wait for a key were told.
 #[derive(Debug)]
-struct Topic<K> {
-    keys: Arc<Mutex<HashMap<K, watch::Sender<u64>>>>,
+struct Told<N> {
+    wake_ups: u64,
+    news: Option<N>,
 }
 
-impl<K> Clone for Topic<K> {
+#[derive(Debug)]
+struct Topic<K, N = ()> {
+    keys: Arc<Mutex<HashMap<K, watch::Sender<Told<N>>>>>,
+}
+
+impl<K, N> Clone for Topic<K, N> {
     fn clone(&self) -> Self {
         Self { keys: Arc::clone(&self.keys) }
     }
 }
 
-impl<K> Default for Topic<K> {
+impl<K, N> Default for Topic<K, N> {
     fn default() -> Self {
         Self { keys: Arc::default() }
     }
 }
 
-impl<K: Hash + Eq + Copy> Topic<K> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, watch::Sender<u64>>> {
+impl<K: Hash + Eq + Copy, N> Topic<K, N> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, watch::Sender<Told<N>>>> {
         // Nothing panics while the map is half changed.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn subscribe(&self, key: K) -> Waker<K> {
-        let receiver = self.lock().entry(key).or_insert_with(|| watch::channel(0).0).subscribe();
+    fn subscribe(&self, key: K) -> Waker<K, N> {
+        let nothing = || watch::channel(Told { wake_ups: 0, news: None }).0;
+        let receiver = self.lock().entry(key).or_insert_with(nothing).subscribe();
         Waker { key, receiver: Some(receiver), topic: self.clone() }
     }
 
     fn wake(&self, key: &K) {
+        self.tell(key, || None);
+    }
+
+    fn tell(&self, key: &K, news: impl FnOnce() -> Option<N>) {
         if let Some(sender) = self.lock().get(key) {
-            sender.send_modify(|count| *count += 1);
+            let news = news();
+            sender.send_modify(|told| {
+                told.wake_ups += 1;
+                told.news = news.or(told.news.take());
+            });
         }
     }
 
     fn wake_all(&self) {
         for sender in self.lock().values() {
-            sender.send_modify(|count| *count += 1);
+            sender.send_modify(|told| told.wake_ups += 1);
         }
     }
 }
 
 /// Somebody's interest in one key; it ends where this is dropped.
 #[derive(Debug)]
-pub struct Waker<K: Hash + Eq + Copy> {
+pub struct Waker<K: Hash + Eq + Copy, N = ()> {
     key: K,
     /// `None` only while it is dropped.
-    receiver: Option<watch::Receiver<u64>>,
-    topic: Topic<K>,
+    receiver: Option<watch::Receiver<Told<N>>>,
+    topic: Topic<K, N>,
 }
 
-impl<K: Hash + Eq + Copy> Waker<K> {
+impl<K: Hash + Eq + Copy, N> Waker<K, N> {
     /// Returns at the next wake-up, at once if there was one since the last call, and after `poll` in
     /// any case. Answers whether it was a wake-up.
     pub async fn wait(&mut self, poll: Duration) -> bool {
@@ -198,7 +227,7 @@ impl<K: Hash + Eq + Copy> Waker<K> {
     }
 }
 
-impl<K: Hash + Eq + Copy> Waker<K> {
+impl<K: Hash + Eq + Copy, N> Waker<K, N> {
     /// Whether there was a wake-up since the last call of this or of [`Self::wait`].
     pub fn was_woken(&mut self) -> bool {
         self.receiver.as_mut().is_some_and(|receiver| {
@@ -211,11 +240,18 @@ impl<K: Hash + Eq + Copy> Waker<K> {
     /// Forgets the wake-ups until now, since their cause will be read next. Answers with their number;
     /// it only grows while anybody waits for the same key.
     pub fn forget(&mut self) -> u64 {
-        self.receiver.as_mut().map_or(0, |receiver| *receiver.borrow_and_update())
+        self.receiver.as_mut().map_or(0, |receiver| receiver.borrow_and_update().wake_ups)
     }
 }
 
-impl<K: Hash + Eq + Copy> Drop for Waker<K> {
+impl<K: Hash + Eq + Copy, N: Clone> Waker<K, N> {
+    /// What came with the wake-ups until now.
+    pub fn news(&self) -> Option<N> {
+        self.receiver.as_ref().and_then(|receiver| receiver.borrow().news.clone())
+    }
+}
+
+impl<K: Hash + Eq + Copy, N> Drop for Waker<K, N> {
     fn drop(&mut self) {
         let mut keys = self.topic.lock();
         self.receiver = None;

@@ -13,6 +13,7 @@ pub mod directory;
 pub mod events;
 pub mod exports;
 pub mod feedback;
+pub mod finished;
 pub mod history;
 pub mod input;
 pub mod kept;

@@ -13,6 +13,7 @@ use codecanvas::domain::verdict::{AttemptState, Verdict};
 use codecanvas::service::input::NewSubmissionInput;
 use codecanvas::service::{attempts, streams};
 use futures_util::{StreamExt as _, future};
+use sqlx::postgres::PgListener;
 
 use super::support::workshop::{PATIENCE, Workshop, assert_whole, bash, lines, stdout};
 
@@ -231,4 +232,31 @@ async fn a_stream_ends_when_the_right_to_it_does() {
     let ended = tokio::time::timeout(limit, of_author.next()).await.expect("within seconds").unwrap();
     assert_eq!(ended.unwrap_err().code(), "UNAUTHENTICATED");
     assert!(of_teacher.next().await.is_none() && of_author.next().await.is_none());
+}
+
+/// The notice of an end carries all of it where it is short: whoever watches is told without asking.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_is_short_comes_with_its_notice_and_a_long_one_is_read() {
+    let shop = Workshop::open().await;
+    let ada = shop.user("ada").await;
+    let mut notices = PgListener::connect_with(shop.pool()).await.unwrap();
+    notices.listen("attempt_events").await.unwrap();
+    let _worker = shop.worker(1, LEASE).await;
+    let random = "head -c 20000 /dev/urandom | od -An -tx1";
+    for (source, is_short) in [("echo short; seq 100; exit 3", true), (random, false)] {
+        let (_, attempt) = shop.submit(&ada, source).await;
+        let log = shop.events(&ada, attempt.id, None).await;
+        assert_whole(&log);
+        assert_eq!(log, shop.events(&ada, attempt.id, None).await, "told and read");
+        sqlx::query("SELECT pg_notify('attempt_events', 'last')").execute(shop.pool()).await.unwrap();
+        let mut with_more = 0;
+        loop {
+            let notice = notices.recv().await.unwrap();
+            match notice.payload() {
+                "last" => break,
+                payload => with_more += usize::from(payload.contains(' ')),
+            }
+        }
+        assert_eq!(with_more, usize::from(is_short), "{source}");
+    }
 }
