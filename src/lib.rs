@@ -7,8 +7,11 @@
 //!   ▲                    ▲                        │
 //!   └── events ◀── store ┴──── attempt_events ◀───┘
 //! ```
+//!
+//! On one machine `service` also tells the `worker` of what it is storing: [`announcements`].
 #![forbid(unsafe_code)]
 
+pub mod announcements;
 pub mod api;
 pub mod attack;
 pub mod auth;

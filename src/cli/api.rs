@@ -9,9 +9,11 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::settings::SettingFlags;
+use crate::announcements::{self, Announcer};
 use crate::api;
 use crate::config::Config;
 use crate::lifecycle::{Shutdown, privilege};
+use crate::service::announcements::Announcements;
 use crate::service::{Services, Settings};
 use crate::store::schema;
 use crate::telemetry;
@@ -30,6 +32,9 @@ pub struct Api {
     /// The process that this one ends with
     #[arg(long, hide = true)]
     parent: Option<i32>,
+    /// Standard input is where programs are announced to the worker
+    #[arg(long, hide = true)]
+    announced: bool,
 }
 
 impl Api {
@@ -42,16 +47,20 @@ impl Api {
         if let Some(parent) = self.parent {
             privilege::follow(parent)?;
         }
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config, self.announced))
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, is_announced: bool) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
     let url = super::database::required_url(&config)?;
     let pool = schema::connect(url, &config.database).await?;
     schema::check(&pool).await?;
-    let services = Arc::new(Services::new(pool.clone(), Settings::from(&config))?);
+    let mut services = Services::new(pool.clone(), Settings::from(&config))?;
+    if is_announced {
+        services.announcements = Announcements::by(Announcer::new(announcements::take_stdin()?)?);
+    }
+    let services = Arc::new(services);
     let listener =
         TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(address = %listener.local_addr()?, "listening");

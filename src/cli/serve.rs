@@ -1,6 +1,8 @@
 //! `codecanvas serve`
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -106,23 +108,27 @@ async fn keep_children(
     url: &Secret,
     shutdown: &Shutdown,
 ) -> anyhow::Result<ExitCode> {
-    let child = |role, more: &[(&str, String)]| -> anyhow::Result<Child> {
+    // Kept here, too: a child that is started again gets the same one.
+    let (to_worker, from_api) = UnixDatagram::pair().context("cannot make a pair of sockets")?;
+    let child = |role, more: &[(&str, String)], stdin: OwnedFd| -> anyhow::Result<Child> {
         let mut flags = flags.clone();
         for (key, value) in more {
             flags = flags.with(key, Some(value));
         }
         let environment = vec![("DATABASE_URL", url.expose().to_owned())];
-        Ok(Child { role, arguments: flags.as_arguments()?, environment })
+        let mut arguments = flags.as_arguments()?;
+        arguments.push("--announced".into());
+        Ok(Child { role, arguments, environment, stdin: stdin.into() })
     };
     let mut children = JoinSet::new();
-    children.spawn(keep(child("api", &[("listen", address.to_string())])?, shutdown.clone()));
+    children.spawn(keep(child("api", &[("listen", address.to_string())], to_worker.into())?, shutdown.clone()));
     // Two processes cannot share the port of the metrics.
     let worker_metrics: Vec<_> = config
         .metrics_listen
         .map(|address| ("metrics_listen", SocketAddr::new(address.ip(), next_port(address.port())).to_string()))
         .into_iter()
         .collect();
-    children.spawn(keep(child("worker", &worker_metrics)?, shutdown.clone()));
+    children.spawn(keep(child("worker", &worker_metrics, from_api.into())?, shutdown.clone()));
     let announcement = tokio::spawn(announce(address));
     let mut code = ExitCode::SUCCESS;
     while let Some(ended) = children.join_next().await {

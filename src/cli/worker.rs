@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::SettingFlags;
+use crate::announcements::{self, Announced};
 use crate::config::Config;
 use crate::executor::SlotError;
 use crate::lifecycle::{Shutdown, exit, privilege};
@@ -29,6 +30,9 @@ pub struct Worker {
     /// The process that this one ends with
     #[arg(long, hide = true)]
     parent: Option<i32>,
+    /// Standard input is where the api process announces programs
+    #[arg(long, hide = true)]
+    announced: bool,
 }
 
 impl Worker {
@@ -40,7 +44,7 @@ impl Worker {
             privilege::follow(parent)?;
         }
         // The keepers follow the thread that starts them: the runtime's workers live as long as the process.
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work(config))
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work(config, self.announced))
     }
 }
 
@@ -61,14 +65,15 @@ async fn expose(config: &Config, pool: &PgPool, end: &CancellationToken) -> anyh
     Ok(serving)
 }
 
-async fn work(config: Config) -> anyhow::Result<ExitCode> {
+async fn work(config: Config, is_announced: bool) -> anyhow::Result<ExitCode> {
+    let announced = if is_announced { Announced::new(announcements::take_stdin()?)? } else { Announced::default() };
     let shutdown = Shutdown::on_signals()?;
     let url = super::database::required_url(&config)?;
     let pool = schema::connect(url, &config.database).await?;
     schema::check(&pool).await?;
     let end = CancellationToken::new();
     let metrics = expose(&config, &pool, &end).await?;
-    let result = worker::run(worker::Settings::from(&config), pool.clone(), shutdown).await;
+    let result = worker::run(worker::Settings::from(&config), pool.clone(), announced, shutdown).await;
     end.cancel();
     metrics.join_all().await;
     pool.close().await;

@@ -4,7 +4,9 @@
 //! time, then after ever longer pauses while it keeps dying young. It ends when the service does.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -34,6 +36,8 @@ pub struct Child {
     pub arguments: Vec<OsString>,
     /// What is added to its environment. Secrets go here: arguments can be read by everybody.
     pub environment: Vec<(&'static str, String)>,
+    /// Its standard input, each time that it is started.
+    pub stdin: Arc<OwnedFd>,
 }
 
 /// How a child ended for good.
@@ -126,7 +130,7 @@ fn command(child: &Child) -> std::io::Result<Command> {
         .args(["--parent", &std::process::id().to_string()])
         .args(&child.arguments)
         .envs(child.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(std::process::Stdio::null())
+        .stdin(child.stdin.try_clone()?)
         // Ctrl-C at the terminal reaches the whole foreground group: it must not reach the children
         // beside the signal that is passed on, which would count as the second one.
         .process_group(0)

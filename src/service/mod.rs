@@ -5,6 +5,7 @@
 //! types or an [`Error`] that a student understands. SQL is in [`crate::store`].
 
 pub mod admin;
+pub mod announcements;
 pub mod attempts;
 pub mod courses;
 pub mod diff;
@@ -56,6 +57,8 @@ pub struct Services {
     pub searches: history::Searches,
     /// What the workers offered a moment ago.
     pub languages: languages::OfferedLanguages,
+    /// Whether programs are announced to the worker beside this process.
+    pub announcements: announcements::Announcements,
 }
 
 /// What the operator decided, as far as the use cases depend on it.
@@ -91,6 +94,7 @@ impl Services {
             tails: tails::Tails::default(),
             searches: history::Searches::new(pool.options().get_max_connections()),
             languages: languages::OfferedLanguages::default(),
+            announcements: announcements::Announcements::default(),
             kept: Kept::new(pool.clone(), hub.clone(), (pool.options().get_max_connections() / 4) as usize),
             hub,
             pool,

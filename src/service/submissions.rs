@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::input::{NewSubmission, NewSubmissionInput, SubmissionBounds, check_limits};
 use super::{Error, Services, courses, languages};
+use crate::announcements::Announcement;
 use crate::auth::{Credential, Viewer, policy};
 use crate::config::Quota;
 use crate::domain::attempt::Attempt;
@@ -17,8 +18,8 @@ use crate::domain::user::SiteRole;
 use crate::domain::verdict::AttemptState;
 use crate::store;
 use crate::store::attempts::NewAttempt;
-use crate::store::queue::{Bounds, Refusal};
-use crate::store::submissions::FileRow;
+use crate::store::queue::{Bounds, Program, Refusal};
+use crate::store::submissions::{FileRow, HandedIn};
 
 /// Hands in a program: stores it and queues its first attempt.
 ///
@@ -120,12 +121,30 @@ async fn hand_in(
             running_quota: at_most(quota.running.max(1)),
         },
     };
-    match store::submissions::hand_in(conn, &row, bounds(services, quota)).await? {
-        Ok(attempt) => {
+    let attempt_id = row.attempt.id;
+    services.announcements.announce(|| Announcement { attempt_id, program: program(new) });
+    let handed_in = store::submissions::hand_in(conn, &row, bounds(services, quota)).await?;
+    if handed_in.as_ref().map_or(true, |handed_in| handed_in.others_wait) {
+        services.announcements.pause();
+    }
+    match handed_in {
+        Ok(HandedIn { attempt, .. }) => {
             submission.created_at = attempt.queued_at;
             Ok((submission, attempt))
         }
         Err(refusal) => Err(refused(refusal, quota)),
+    }
+}
+
+fn program(new: &NewSubmission) -> Program {
+    Program {
+        language: new.language.clone(),
+        files: new.files.iter().map(|file| (file.path.clone(), file.bytes.clone())).collect(),
+        main_path: new.main_path.clone(),
+        stdin: new.stdin.clone(),
+        arguments: new.arguments.clone(),
+        is_interactive: new.is_interactive,
+        limits: new.limits,
     }
 }
 

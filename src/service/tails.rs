@@ -112,15 +112,14 @@ impl Tail {
             return Ok(Read::Part(Vec::new()));
         }
         let now = Instant::now();
-        let read = match finished {
-            Some(finished) => logs::rest(finished, after)?,
-            None => {
-                let mut conn = services.kept.take().await?;
-                let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-                let read = logs::read(&mut conn, viewer, attempt, after, limit).await?;
-                services.kept.keep(conn);
-                read
-            }
+        let read = if let Some(finished) = finished {
+            logs::rest(finished, after)?
+        } else {
+            let mut conn = services.kept.take().await?;
+            let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+            let read = logs::read(&mut conn, viewer, attempt, after, limit).await?;
+            services.kept.keep(conn);
+            read
         };
         match &read {
             Read::Part(events) => {

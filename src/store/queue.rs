@@ -6,7 +6,7 @@
 //! Users are served in turn. A user's nth waiting attempt gets a turn n behind the front, so 500 of one
 //! user delay nobody else's first one. Turns are given per user under an advisory lock, and places among the
 //! running ones under another. The statements that hold such a lock are functions in the database
-//! (`migrations/0008_one_round_trip.sql`): what is behind the lock sees what was before it, and it is one round trip.
+//! (`migrations/0008_one_round_trip.sql` and behind): what is behind the lock sees what was before it, and it is one round trip.
 
 use std::time::Duration;
 
@@ -87,7 +87,26 @@ pub struct Claimant {
     pub lease: Duration,
 }
 
-/// An attempt that a worker has leased, and all that is needed to run it.
+/// All that is needed to run an attempt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Program {
+    /// The language's name.
+    pub language: String,
+    /// Path and contents of its files, in the order they were sent.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Which of the files is compiled or run first.
+    pub main_path: String,
+    /// Standard input.
+    pub stdin: Vec<u8>,
+    /// Arguments of the program.
+    pub arguments: Vec<String>,
+    /// Whether standard input stays open.
+    pub is_interactive: bool,
+    /// What was asked for.
+    pub limits: RequestedLimits,
+}
+
+/// An attempt that a worker has leased.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// Who asked for it.
@@ -106,20 +125,8 @@ pub struct Claim {
     pub waited: Duration,
     /// Whether more attempts wait.
     pub has_more: bool,
-    /// The language's name.
-    pub language: String,
-    /// Path and contents of its files, in the order they were sent.
-    pub files: Vec<(String, Vec<u8>)>,
-    /// Which of the files is compiled or run first.
-    pub main_path: String,
-    /// Standard input.
-    pub stdin: Vec<u8>,
-    /// Arguments of the program.
-    pub arguments: Vec<String>,
-    /// Whether standard input stays open.
-    pub is_interactive: bool,
-    /// What was asked for.
-    pub limits: RequestedLimits,
+    /// What it runs.
+    pub program: Program,
 }
 
 /// What became of a claim.
@@ -166,13 +173,15 @@ pub async fn claim(conn: &mut PgConnection, claimant: &Claimant, excluded: &[Use
             queued_at: row.queued_at?,
             has_more: row.has_more?,
             waited: Duration::from_millis(row.waited_ms?.max(0).cast_unsigned()),
-            language: row.language?,
-            files: row.paths?.into_iter().zip(row.contents?).collect(),
-            main_path: row.main_path?,
-            stdin: row.stdin?,
-            arguments: row.arguments?,
-            is_interactive: row.is_interactive?,
-            limits: row.requested_limits?.0,
+            program: Program {
+                language: row.language?,
+                files: row.paths?.into_iter().zip(row.contents?).collect(),
+                main_path: row.main_path?,
+                stdin: row.stdin?,
+                arguments: row.arguments?,
+                is_interactive: row.is_interactive?,
+                limits: row.requested_limits?.0,
+            },
         })
     };
     Ok(claim().map_or(Claimed::AtQuota(user_id), |claim| Claimed::Ours(Box::new(claim))))

@@ -42,6 +42,15 @@ pub struct NewSubmission<'a> {
     pub attempt: NewAttempt<'a>,
 }
 
+/// A submission that is stored.
+#[derive(Debug)]
+pub struct HandedIn {
+    /// Its first attempt, which waits.
+    pub attempt: Attempt,
+    /// Whether others waited already.
+    pub others_wait: bool,
+}
+
 /// Stores a submission with what its files contain, and puts its attempt into the queue: by one statement, since
 /// somebody waits for just this. Answers with the attempt; the submission was made when that was queued. Where its author
 /// has to wait it stores nothing, and says why.
@@ -49,13 +58,13 @@ pub async fn hand_in(
     conn: &mut PgConnection,
     new: &NewSubmission<'_>,
     bounds: Bounds,
-) -> sqlx::Result<Result<Attempt, Refusal>> {
+) -> sqlx::Result<Result<HandedIn, Refusal>> {
     let NewSubmission { submission, files, attempt, .. } = new;
     let paths: Vec<_> = files.iter().map(|file| file.path.to_owned()).collect();
     let digests: Vec<_> = files.iter().map(|file| file.sha256.clone()).collect();
     let sources: sources::Columns = files.iter().map(|file| (&*file.sha256, file.bytes)).collect();
     let row = sqlx::query!(
-        "SELECT refusal, retry_after_ms, number, queued_at
+        "SELECT refusal, retry_after_ms, others_wait, number, queued_at
          FROM hand_in(
              $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
          )",
@@ -84,7 +93,10 @@ pub async fn hand_in(
     .fetch_one(conn)
     .await?;
     match (row.number, row.queued_at) {
-        (Some(number), Some(queued_at)) => Ok(Ok(attempt.queued(number, queued_at))),
+        (Some(number), Some(queued_at)) => {
+            let others_wait = row.others_wait.unwrap_or_default();
+            Ok(Ok(HandedIn { attempt: attempt.queued(number, queued_at), others_wait }))
+        }
         _ => Ok(Err(Refusal::new(&row.refusal.unwrap_or_default(), row.retry_after_ms)?)),
     }
 }

@@ -93,6 +93,7 @@ pub const FIGURES: &[Figure] = &[
     figure("codecanvas_database_idle_connections", &[Api, Worker], Gauge, &[], "connections", "those of them that nobody uses"),
     figure("codecanvas_queue_wait_seconds", &[Worker], Histogram, &[], "seconds", "from handing in to the claim by a worker"),
     figure("codecanvas_attempts_total", &[Worker], Counter, &["language", "verdict"], "attempts", "attempts that ended"),
+    figure("codecanvas_speculations_total", &[Worker], Counter, &["result"], "programs", "programs that began before their attempt was claimed: it was (`adopted`) or not (`dropped`)"),
     figure("codecanvas_attempt_seconds", &[Worker], Histogram, &["language"], "seconds", "an attempt from its claim to its verdict"),
     figure("codecanvas_compile_seconds", &[Worker], Histogram, &["language"], "seconds", "a compile step that was not answered by the cache"),
     figure("codecanvas_run_seconds", &[Worker], Histogram, &["language"], "seconds", "a run step, without waiting for input"),

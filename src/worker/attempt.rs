@@ -1,9 +1,10 @@
 //! One attempt from its claim to its verdict.
 
-use tokio::sync::mpsc;
+use chrono::Utc;
 use tracing::Span;
 
 use super::journal::{End, Journal};
+use super::running::Running;
 use super::seat::Seat;
 use super::{Worker, control};
 use crate::domain::attempt::{Output, Step};
@@ -11,16 +12,9 @@ use crate::domain::event::EventBody;
 use crate::domain::ids::AttemptId;
 use crate::domain::units::Bytes;
 use crate::domain::verdict::{StepKind, Verdict};
-use crate::executor::{
-    Control, Execution, ExecutionEvent, ExecutionEventBody, Job, SourceFile, StepResult, StoredOutput,
-};
+use crate::executor::{Execution, ExecutionEvent, ExecutionEventBody, StepResult, StoredOutput};
 use crate::store::queue::Claim;
 use crate::store::steps::whole_ms;
-
-/// Events on their way from the executor; when it is full the program waits.
-const EVENTS: usize = 64;
-/// Typed input on its way to the executor.
-const INPUTS: usize = 16;
 
 /// The span of an attempt, from its claim to its verdict.
 pub(super) fn span(worker: &Worker, attempt: AttemptId, language: &str) -> Span {
@@ -34,23 +28,20 @@ pub(super) fn span(worker: &Worker, attempt: AttemptId, language: &str) -> Span 
     )
 }
 
-/// Runs an attempt and records what happens. Returns when its end is stored, or when it is not ours any
+/// Sees to the program of an attempt and records what happens. Returns when its end is stored, or when it is not ours any
 /// more. The slot is free for the next one as soon as the program has ended.
-pub(super) async fn run(worker: &Worker, mut claim: Claim, seat: Seat) {
-    let signals = worker.leases.hold(claim.lease_id);
-    // Before the program runs: what is said from now on wakes it.
+pub(super) async fn run(worker: &Worker, claim: Claim, running: Running, seat: Seat) {
+    let signals = worker.leases.hold(claim.lease_id, running.cancel.clone());
     let waker = worker.hub.control_of(claim.attempt_id);
     let mut journal = worker.recorder.journal(claim.attempt_id, claim.lease_id, claim.next_sequence, claim.queued_at);
-    let job = take_job(&mut claim);
-    let language = job.language.clone();
-    let started = std::time::Instant::now();
-
-    let (events, mut happened) = mpsc::channel(EVENTS);
-    let (input, typed) = mpsc::channel(INPUTS);
-    let execution = worker.executor.execute(job, events, Control { cancel: signals.cancel.clone(), input: typed });
+    let (began, language, is_interactive) = (running.began, running.language.clone(), running.is_interactive);
+    let (mut happened, input, execution) = running.into_parts();
     let recording = async {
         let mut typed_offset = 0;
-        while let Some(event) = happened.recv().await {
+        // What happened before the attempt was ours happened, for all others, when it became ours.
+        let claimed_at = Utc::now();
+        while let Some(mut event) = happened.recv().await {
+            event.at = event.at.max(claimed_at);
             // What is not ours any more is read on, so that the program can end, and thrown away.
             let write = record(&mut journal, claim.attempt_id, event, &mut typed_offset);
             signals.lost.run_until_cancelled(write).await;
@@ -59,7 +50,7 @@ pub(super) async fn run(worker: &Worker, mut claim: Claim, seat: Seat) {
     let mut is_put_back = false;
     let execution = {
         let run = async { tokio::join!(execution, recording).0 };
-        let steer = control::run(worker, &claim, &signals, waker, input);
+        let steer = control::run(worker, &claim, &signals, waker, is_interactive.then_some(input));
         tokio::pin!(run, steer);
         let mut is_steered = true;
         loop {
@@ -81,7 +72,7 @@ pub(super) async fn run(worker: &Worker, mut claim: Claim, seat: Seat) {
     };
     drop(seat);
     Span::current().record("verdict", execution.verdict.as_str());
-    let took = started.elapsed();
+    let took = began.elapsed();
     tracing::info!(
         verdict = execution.verdict.as_str(),
         elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -119,20 +110,6 @@ fn count(language: &str, execution: &Execution, took: std::time::Duration) {
     }
     if execution.verdict == Verdict::SystemError {
         tracing::error!("an attempt ended with SYSTEM_ERROR");
-    }
-}
-
-/// The program and all that belongs to it: nobody else needs it.
-fn take_job(claim: &mut Claim) -> Job {
-    let files = std::mem::take(&mut claim.files);
-    Job {
-        language: std::mem::take(&mut claim.language),
-        files: files.into_iter().map(|(path, bytes)| SourceFile { path, bytes }).collect(),
-        main_path: std::mem::take(&mut claim.main_path),
-        stdin: std::mem::take(&mut claim.stdin),
-        arguments: std::mem::take(&mut claim.arguments),
-        limits: claim.limits,
-        is_interactive: claim.is_interactive,
     }
 }
 

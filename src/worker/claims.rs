@@ -10,8 +10,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
 use super::retry::Pauses;
+use super::running::Running;
 use super::seat::Seat;
+use super::speculation::Speculations;
 use super::{Worker, attempt};
+use crate::announcements::Announced;
 use crate::store::kept::Kept;
 use crate::store::queue::{self, Claim, Claimed};
 use crate::telemetry::traces;
@@ -20,11 +23,12 @@ use crate::telemetry::traces;
 const POLL: Duration = Duration::from_secs(1);
 
 /// Claims until `drain`. Answers with the attempts that still run.
-pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> JoinSet<()> {
+pub(super) async fn run(worker: &Arc<Worker>, announced: Announced, drain: &CancellationToken) -> JoinSet<()> {
     let slots = Arc::new(Semaphore::new(worker.executor.slots()));
     let mut attempts = JoinSet::new();
     // Before the first look: a wake-up in between is then not lost.
     let mut waker = worker.hub.queue();
+    let mut speculations = Speculations::new(announced);
     let mut pauses = Pauses::default();
     let kept = Kept::new(worker.pool.clone(), worker.hub.clone(), 1);
     let mut has_more = true;
@@ -36,17 +40,21 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
         };
         // Without this the set would grow with every attempt that was ever run.
         while attempts.try_join_next().is_some() {}
-        let (claim, span) = loop {
+        speculations.pass_over();
+        let (claim, running, span) = loop {
             if drain.is_cancelled() {
                 return attempts;
             }
             if !has_more {
                 // The last look found nothing else; what has come since has woken us.
-                drain.run_until_cancelled(waker.wait(POLL)).await;
-                has_more = true;
+                tokio::select! {
+                    _ = waker.wait(POLL) => has_more = true,
+                    () = speculations.step(worker) => {}
+                    () = drain.cancelled() => {}
+                }
                 continue;
             }
-            match claim(worker, &kept).await {
+            match claim(worker, &kept, &mut speculations).await {
                 Ok(Some(claimed)) => {
                     pauses = Pauses::default();
                     break claimed;
@@ -62,30 +70,44 @@ pub(super) async fn run(worker: &Arc<Worker>, drain: &CancellationToken) -> Join
         metrics::histogram!("codecanvas_queue_wait_seconds").record(claim.waited);
         let worker = Arc::clone(worker);
         let seat = Seat::take(permit);
-        // On the heap: it holds the whole program.
-        attempts.spawn(async move { Box::pin(attempt::run(&worker, claim, seat)).await }.instrument(span));
+        attempts.spawn(async move { attempt::run(&worker, claim, running, seat).await }.instrument(span));
     }
 }
 
-/// Leases the next attempt whose user may run one more. Answers with the span of all that becomes of it.
-async fn claim(worker: &Worker, kept: &Kept) -> sqlx::Result<Option<(Claim, Span)>> {
+/// Leases the next attempt whose user may run one more. Answers with its program, which has begun, and the span of all that
+/// becomes of it.
+async fn claim(
+    worker: &Worker,
+    kept: &Kept,
+    speculations: &mut Speculations,
+) -> sqlx::Result<Option<(Claim, Running, Span)>> {
     let mut connection = kept.take().await?;
-    let claimed = claim_by(worker, &mut connection).await?;
+    let claimed = claim_by(worker, &mut connection, speculations).await?;
     kept.keep(connection);
     Ok(claimed)
 }
 
-async fn claim_by(worker: &Worker, connection: &mut PgConnection) -> sqlx::Result<Option<(Claim, Span)>> {
+async fn claim_by(
+    worker: &Worker,
+    connection: &mut PgConnection,
+    speculations: &mut Speculations,
+) -> sqlx::Result<Option<(Claim, Running, Span)>> {
     let mut at_their_quota = Vec::new();
     loop {
         let began = SystemTime::now();
         match queue::claim(connection, &worker.claimant, &at_their_quota).await? {
             Claimed::Nothing => return Ok(None),
             Claimed::AtQuota(user) => at_their_quota.push(user),
-            Claimed::Ours(claim) => {
-                let span = attempt::span(worker, claim.attempt_id, &claim.language);
+            Claimed::Ours(mut claim) => {
+                let program = std::mem::take(&mut claim.program);
+                let (running, span) = if let Some(speculation) = speculations.take(claim.attempt_id) {
+                    (speculation.running, speculation.span)
+                } else {
+                    let span = attempt::span(worker, claim.attempt_id, &program.language);
+                    (Running::begin(&worker.executor, program, span.clone()), span)
+                };
                 traces::record("claim", &span, began);
-                return Ok(Some((*claim, span)));
+                return Ok(Some((*claim, running, span)));
             }
         }
     }

@@ -16,17 +16,17 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 /// How often to look although nothing woke us.
 const POLL: Duration = Duration::from_secs(2);
 
-/// Passes on what was typed and whether to stop. Returns when there is nothing more to pass on; the
+/// Passes on what was typed, where there is an `input`, and whether to stop. Returns when there is nothing more to pass on; the
 /// caller drops it when the attempt has ended.
 pub(super) async fn run(
     worker: &Worker,
     claim: &Claim,
     signals: &Signals,
     mut waker: Waker<crate::domain::ids::AttemptId>,
-    input: mpsc::Sender<Input>,
+    input: Option<mpsc::Sender<Input>>,
 ) {
-    let mut typing = claim.is_interactive.then_some(Typing { offset: 0, input: input.clone() });
-    let mut pause = if claim.is_interactive { Duration::ZERO } else { FIRST_LOOK };
+    let mut typing = input.map(|input| Typing { offset: 0, input });
+    let mut pause = if typing.is_some() { Duration::ZERO } else { FIRST_LOOK };
     loop {
         let _ = waker.wait(pause).await;
         pause = POLL;

@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 const RETRY: Duration = Duration::from_millis(250);
 
 /// What the holder of a lease listens to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Signals {
     /// Somebody wants the attempt stopped.
     pub(super) cancel: CancellationToken,
@@ -49,9 +49,9 @@ impl Leases {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes care of a lease until [`Self::release`].
-    pub(super) fn hold(&self, id: LeaseId) -> Signals {
-        let signals = Signals::default();
+    /// Takes care of a lease until [`Self::release`]. The other one stops its program.
+    pub(super) fn hold(&self, id: LeaseId, cancel: CancellationToken) -> Signals {
+        let signals = Signals { cancel, lost: CancellationToken::new() };
         self.lock().insert(id, Lease { signals: signals.clone(), confirmed: Instant::now(), is_ending: false });
         signals
     }
@@ -161,7 +161,7 @@ mod tests {
     fn a_row_that_went_with_the_end_of_its_attempt_is_no_lost_lease() {
         let leases = Leases::default();
         let (running, ending) = (LeaseId::new(), LeaseId::new());
-        let signals = [running, ending].map(|id| leases.hold(id));
+        let signals = [running, ending].map(|id| leases.hold(id, CancellationToken::new()));
         leases.end(ending);
         for id in [running, ending] {
             leases.miss(id);

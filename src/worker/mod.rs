@@ -25,7 +25,9 @@ mod leases;
 mod reclaim;
 mod recorder;
 mod retry;
+mod running;
 mod seat;
+mod speculation;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -40,6 +42,7 @@ use tracing::Instrument as _;
 use self::journal::Recorder;
 use self::leases::Leases;
 use self::recorder::Recording;
+use crate::announcements::Announced;
 use crate::config::Config;
 use crate::domain::ids::WorkerId;
 use crate::domain::language::OfferedLanguage;
@@ -106,11 +109,11 @@ struct Worker {
     put_back: CancellationToken,
 }
 
-/// Runs a worker until it is told to end.
+/// Runs a worker until it is told to end. What is announced to it may begin early.
 ///
 /// # Errors
 /// Where no program can be run on this machine. Postgres may come and go.
-pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result<(), StartError> {
+pub async fn run(settings: Settings, pool: PgPool, announced: Announced, shutdown: Shutdown) -> Result<(), StartError> {
     let end = CancellationToken::new();
     set_up_connections(&pool, settings.lease);
     let executor = Executor::start(settings.executor, end.clone()).await?;
@@ -154,7 +157,7 @@ pub async fn run(settings: Settings, pool: PgPool, shutdown: Shutdown) -> Result
     let tidying = housekeeping::run(worker.pool.clone(), settings.keep_logs, end.clone());
     services.spawn(tidying.instrument(span.clone()));
 
-    let mut attempts = claims::run(&worker, &shutdown.drain).instrument(span).await;
+    let mut attempts = claims::run(&worker, announced, &shutdown.drain).instrument(span).await;
     tracing::info!(worker.id = %id, running = attempts.len(), "takes no more work");
     tokio::select! {
         () = join(&mut attempts) => {}

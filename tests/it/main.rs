@@ -41,6 +41,7 @@ mod queue;
 mod runs;
 mod schema;
 mod serve;
+mod speculation;
 mod statistics;
 mod support;
 mod throttles;

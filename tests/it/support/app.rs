@@ -3,12 +3,15 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::time::Duration;
 
+use codecanvas::announcements::{Announced, Announcer};
 use codecanvas::api;
 use codecanvas::config::{self, Config, Overrides};
 use codecanvas::lifecycle::Shutdown;
+use codecanvas::service::announcements::Announcements;
 use codecanvas::service::{self, Services, Settings};
 use codecanvas::store::schema;
 use codecanvas::worker;
@@ -31,6 +34,8 @@ pub struct TestApp {
     pub config: Arc<Config>,
     shutdown: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
+    /// Where programs are announced to its workers; whoever reads first has it.
+    announced: UnixDatagram,
 }
 
 impl TestApp {
@@ -48,13 +53,16 @@ impl TestApp {
 
     /// On a database that is there already.
     pub async fn start_on(database: TestDatabase, config: Config) -> Self {
-        let services = Arc::new(Services::new(database.pool.clone(), Settings::from(&config)).unwrap());
+        let mut services = Services::new(database.pool.clone(), Settings::from(&config)).unwrap();
+        let (to_worker, announced) = UnixDatagram::pair().unwrap();
+        services.announcements = Announcements::by(Announcer::new(to_worker).unwrap());
+        let services = Arc::new(services);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let config = Arc::new(config);
         let serving = tokio::spawn(api::serve(listener, Arc::clone(&config), Arc::clone(&services), shutdown.clone()));
-        Self { address, database, services, config, shutdown, serving }
+        Self { address, database, services, config, shutdown, serving, announced }
     }
 
     /// The first signal, and all that follows from it.
@@ -79,7 +87,8 @@ impl TestApp {
         settings.executor.only_languages = Some(languages.iter().map(|name| (*name).to_owned()).collect());
         let shutdown = Shutdown::default();
         let pool = schema::connect(&self.database.url, &super::settings()).await.unwrap();
-        let running = tokio::spawn(worker::run(settings, pool, shutdown.clone()));
+        let announced = Announced::new(self.announced.try_clone().unwrap()).unwrap();
+        let running = tokio::spawn(worker::run(settings, pool, announced, shutdown.clone()));
         while service::languages::list(&self.services).await.unwrap().is_empty() {
             assert!(!running.is_finished(), "the worker does not start");
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use codecanvas::announcements::{Announced, Announcer};
 use codecanvas::auth::{Credential, Viewer};
 use codecanvas::config::{self, Overrides};
 use codecanvas::domain::attempt::Attempt;
@@ -19,6 +21,7 @@ use codecanvas::domain::submission::Submission;
 use codecanvas::domain::user::SiteRole;
 use codecanvas::domain::verdict::OutputStream;
 use codecanvas::lifecycle::Shutdown;
+use codecanvas::service::announcements::Announcements;
 use codecanvas::service::input::NewSubmissionInput;
 use codecanvas::service::{Error, Services, Settings, attempts, streams, submissions};
 use codecanvas::store::listen::{Audience, listen};
@@ -44,6 +47,8 @@ pub struct Workshop {
     cache: tempfile::TempDir,
     /// Of all its workers.
     traces: Traces,
+    /// Where programs are announced to its workers; whoever reads first has it.
+    announced: UnixDatagram,
 }
 
 impl Drop for Workshop {
@@ -74,11 +79,14 @@ impl Workshop {
             quota.per_minute = 100_000;
         }
         change(&mut settings);
-        let services = Arc::new(Services::new(database.pool.clone(), settings).unwrap());
+        let mut services = Services::new(database.pool.clone(), settings).unwrap();
+        let (to_workers, announced) = UnixDatagram::pair().unwrap();
+        services.announcements = Announcements::by(Announcer::new(to_workers).unwrap());
+        let services = Arc::new(services);
         let end = CancellationToken::new();
         tokio::spawn(listen(database.pool.clone(), services.hub.clone(), Audience::Api, end.clone()));
         let cache = tempfile::tempdir().unwrap();
-        Self { database, services, end, traces: Traces::of(cache.path()), cache }
+        Self { database, services, end, traces: Traces::of(cache.path()), cache, announced }
     }
 
     /// Fails unless all workers, their boxes, groups and mounts are gone.
@@ -175,7 +183,7 @@ impl Workshop {
         let shutdown = Shutdown::default();
         let before = self.workers().await;
         let pool = codecanvas::store::schema::connect(&self.database.url, &super::settings()).await.unwrap();
-        let running = tokio::spawn(worker::run(settings, pool, shutdown.clone()));
+        let running = tokio::spawn(worker::run(settings, pool, self.announced(), shutdown.clone()));
         let worker = RunningWorker { shutdown, running };
         let ready = async {
             while self.workers().await.is_subset(&before) {
@@ -221,6 +229,11 @@ impl Workshop {
 
     async fn workers(&self) -> HashSet<WorkerId> {
         sqlx::query_scalar("SELECT id FROM workers").fetch_all(self.pool()).await.unwrap().into_iter().collect()
+    }
+
+    /// Where programs are announced to its workers.
+    pub fn announced(&self) -> Announced {
+        Announced::new(self.announced.try_clone().unwrap()).unwrap()
     }
 
     /// Says that bash is on offer, although nobody runs it.
