@@ -23,7 +23,7 @@ use crate::telemetry::traces;
 const POLL: Duration = Duration::from_secs(1);
 
 /// Claims until `drain`. Answers with the attempts that still run.
-pub(super) async fn run(worker: &Arc<Worker>, announced: Announced, drain: &CancellationToken) -> JoinSet<()> {
+pub(super) async fn run(worker: Arc<Worker>, announced: Announced, drain: CancellationToken) -> JoinSet<()> {
     let slots = Arc::new(Semaphore::new(worker.executor.slots()));
     let mut attempts = JoinSet::new();
     // Before the first look: a wake-up in between is then not lost.
@@ -49,12 +49,12 @@ pub(super) async fn run(worker: &Arc<Worker>, announced: Announced, drain: &Canc
                 // The last look found nothing else; what has come since has woken us.
                 tokio::select! {
                     _ = waker.wait(POLL) => has_more = true,
-                    () = speculations.step(worker) => {}
+                    () = speculations.step(&worker) => {}
                     () = drain.cancelled() => {}
                 }
                 continue;
             }
-            match claim(worker, &kept, &mut speculations).await {
+            match claim(&worker, &kept, &mut speculations).await {
                 Ok(Some(claimed)) => {
                     pauses = Pauses::default();
                     break claimed;
@@ -68,7 +68,7 @@ pub(super) async fn run(worker: &Arc<Worker>, announced: Announced, drain: &Canc
         };
         has_more = claim.has_more;
         metrics::histogram!("codecanvas_queue_wait_seconds").record(claim.waited);
-        let worker = Arc::clone(worker);
+        let worker = Arc::clone(&worker);
         let seat = Seat::take(permit);
         attempts.spawn(async move { attempt::run(&worker, claim, running, seat).await }.instrument(span));
     }

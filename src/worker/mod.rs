@@ -37,6 +37,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use self::journal::Recorder;
@@ -157,7 +158,13 @@ pub async fn run(settings: Settings, pool: PgPool, announced: Announced, shutdow
     let tidying = housekeeping::run(worker.pool.clone(), settings.keep_logs, end.clone());
     services.spawn(tidying.instrument(span.clone()));
 
-    let mut attempts = claims::run(&worker, announced, &shutdown.drain).instrument(span).await;
+    // A task: the thread that hears of work goes on with it. This one would have to be woken.
+    let claims = claims::run(Arc::clone(&worker), announced, shutdown.drain.clone());
+    let claims = AbortOnDropHandle::new(tokio::spawn(claims.instrument(span)));
+    let mut attempts = claims.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the worker can claim no more");
+        JoinSet::new()
+    });
     tracing::info!(worker.id = %id, running = attempts.len(), "takes no more work");
     tokio::select! {
         () = join(&mut attempts) => {}
