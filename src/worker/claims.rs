@@ -62,6 +62,7 @@ pub(super) async fn run(worker: Arc<Worker>, announced: Announced, drain: Cancel
                 Ok(None) => has_more = false,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot claim");
+                    speculations.stop();
                     pauses.wait().await;
                 }
             }

@@ -56,7 +56,7 @@ impl Speculations {
         if let Some(current) = &self.current {
             // What is announced meanwhile waits; there is one at a time.
             tokio::time::sleep_until(current.until).await;
-            self.drop_current();
+            self.stop();
             self.announced.pass_over();
             return;
         }
@@ -72,11 +72,12 @@ impl Speculations {
             count("adopted", 1);
             return self.current.take();
         }
-        self.drop_current();
+        self.stop();
         None
     }
 
-    fn drop_current(&mut self) {
+    /// Stops the program that has begun, if there is one: its attempt will not be claimed soon.
+    pub(super) fn stop(&mut self) {
         if let Some(dropped) = self.current.take() {
             count("dropped", 1);
             dropped.span.record("verdict", "not claimed");

@@ -5,6 +5,9 @@
 //! and each is verified when it is read: a damaged file is a miss. The least recently used go when
 //! the cache is full.
 
+mod entry;
+mod key;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
@@ -13,15 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
-use super::content::Content;
-use super::execution::StoredOutput;
-use super::slot::PlacedFile;
-
-/// Starts every entry; another format has another line.
-const MAGIC: &[u8] = b"codecanvas artefact 1\n";
+pub use self::entry::Compilation;
+pub use self::key::{Key, KeyBuilder, hex};
 
 /// An entry is written in less time than this.
 const ABANDONED: Duration = Duration::from_mins(1);
@@ -29,82 +25,6 @@ const ABANDONED: Duration = Duration::from_mins(1);
 /// So much, and so many files, of the most recent compilations stay in memory. Each file is a descriptor.
 const RECENT_BYTES: u64 = 32 << 20;
 const RECENT_FILES: usize = 256;
-
-/// What a compilation was made from, as a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key([u8; 32]);
-
-impl Key {
-    fn file_name(self) -> String {
-        hex(&self.0)
-    }
-}
-
-/// Builds a [`Key`] from parts, each with its length in front, so that no two lists of parts look alike.
-#[derive(Debug, Clone, Default)]
-pub struct KeyBuilder(Sha256);
-
-impl KeyBuilder {
-    /// Adds a part.
-    #[must_use]
-    pub fn with(mut self, part: &[u8]) -> Self {
-        self.0.update((part.len() as u64).to_le_bytes());
-        self.0.update(part);
-        self
-    }
-
-    /// Adds how many parts there are, then each of them.
-    #[must_use]
-    pub fn with_all<'a>(mut self, parts: impl ExactSizeIterator<Item = &'a [u8]>) -> Self {
-        self.0.update((parts.len() as u64).to_le_bytes());
-        parts.fold(self, Self::with)
-    }
-
-    /// The key.
-    pub fn finish(self) -> Key {
-        Key(self.0.finalize().into())
-    }
-}
-
-/// A successful compilation.
-#[derive(Debug)]
-pub struct Compilation {
-    /// What it left.
-    pub files: Vec<PlacedFile>,
-    /// What the compiler wrote to its standard output.
-    pub stdout: StoredOutput,
-    /// What the compiler wrote to its standard error.
-    pub stderr: StoredOutput,
-}
-
-impl Compilation {
-    /// What it takes of memory.
-    fn bytes(&self) -> u64 {
-        let files: u64 = self.files.iter().map(|file| file.content.length()).sum();
-        files + (self.stdout.bytes.len() + self.stderr.bytes.len()) as u64
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Header {
-    key: String,
-    files: Vec<FileHeader>,
-    stdout: StreamHeader,
-    stderr: StreamHeader,
-}
-
-#[derive(Serialize, Deserialize)]
-struct FileHeader {
-    path: PathBuf,
-    length: u64,
-    is_executable: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StreamHeader {
-    length: usize,
-    total_bytes: u64,
-}
 
 #[derive(Debug, Default)]
 struct Index {
@@ -166,7 +86,7 @@ impl ArtefactCache {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let metadata = entry.metadata()?;
-            match entry.file_name().to_str().and_then(parse_key) {
+            match entry.file_name().to_str().and_then(Key::parse) {
                 Some(key) => {
                     index.total_bytes += metadata.len();
                     index.entries.insert(key, Entry { bytes: metadata.len(), used_at: metadata.modified()? });
@@ -206,7 +126,7 @@ impl ArtefactCache {
             index.entries.get_mut(&key)?.used_at = SystemTime::now();
         }
         let path = self.directory.join(key.file_name());
-        let Some(found) = fs::read(&path).ok().and_then(|bytes| decode(key, &bytes)).map(Arc::new) else {
+        let Some(found) = fs::read(&path).ok().and_then(|bytes| entry::decode(key, &bytes)).map(Arc::new) else {
             // Damaged or gone: the next compilation writes it again.
             self.forget(key);
             return None;
@@ -220,7 +140,7 @@ impl ArtefactCache {
     /// Keeps a compilation. Writes a file: not for the event loop.
     pub fn insert(&self, key: Key, compilation: &Arc<Compilation>) -> io::Result<()> {
         self.recent().put(key, Arc::clone(compilation));
-        let bytes = encode(key, compilation)?;
+        let bytes = entry::encode(key, compilation)?;
         if bytes.len() as u64 > self.max_bytes / 4 {
             return Ok(());
         }
@@ -279,85 +199,13 @@ impl ArtefactCache {
     }
 }
 
-fn encode(key: Key, compilation: &Compilation) -> io::Result<Vec<u8>> {
-    let stream = |output: &StoredOutput| StreamHeader { length: output.bytes.len(), total_bytes: output.total_bytes };
-    let header = serde_json::to_vec(&Header {
-        key: key.file_name(),
-        files: compilation
-            .files
-            .iter()
-            .map(|file| FileHeader {
-                path: file.path.clone(),
-                length: file.content.length(),
-                is_executable: file.is_executable,
-            })
-            .collect(),
-        stdout: stream(&compilation.stdout),
-        stderr: stream(&compilation.stderr),
-    })?;
-    let mut content = (header.len() as u64).to_le_bytes().to_vec();
-    content.extend(header);
-    for file in &compilation.files {
-        file.content.write_to(&mut content)?;
-    }
-    content.extend_from_slice(&compilation.stdout.bytes);
-    content.extend_from_slice(&compilation.stderr.bytes);
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&Sha256::digest(&content));
-    bytes.extend(content);
-    Ok(bytes)
-}
-
-/// Reads an entry; `None` where it is not exactly what was written for this key.
-fn decode(key: Key, bytes: &[u8]) -> Option<Compilation> {
-    let (digest, content) = bytes.strip_prefix(MAGIC)?.split_at_checked(32)?;
-    if Sha256::digest(content).as_slice() != digest {
-        return None;
-    }
-    let (length, rest) = content.split_first_chunk::<8>()?;
-    let (header, mut rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    let header: Header = serde_json::from_slice(header).ok()?;
-    if header.key != key.file_name() {
-        return None;
-    }
-    let mut take = |length: usize| {
-        let (part, after) = rest.split_at_checked(length)?;
-        rest = after;
-        Some(part)
-    };
-    let mut files = Vec::with_capacity(header.files.len());
-    for file in header.files {
-        let content = Content::seal(take(usize::try_from(file.length).ok()?)?).ok()?;
-        files.push(PlacedFile { path: file.path, content, is_executable: file.is_executable });
-    }
-    let stdout = StoredOutput { bytes: take(header.stdout.length)?.to_vec(), total_bytes: header.stdout.total_bytes };
-    let stderr = StoredOutput { bytes: take(header.stderr.length)?.to_vec(), total_bytes: header.stderr.total_bytes };
-    Some(Compilation { files, stdout, stderr })
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn parse_key(name: &str) -> Option<Key> {
-    let mut key = [0; 32];
-    if name.len() != 64 || !name.is_ascii() {
-        return None;
-    }
-    for (index, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&name[2 * index..2 * index + 2], 16).ok()?;
-    }
-    Some(Key(key))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::entry::MAGIC;
     use super::*;
+    use crate::executor::content::Content;
+    use crate::executor::execution::StoredOutput;
+    use crate::executor::slot::PlacedFile;
 
     fn key(name: &str) -> Key {
         KeyBuilder::default().with(name.as_bytes()).finish()
@@ -447,14 +295,5 @@ mod tests {
         assert!(cache.find(key("b")).is_none());
         let on_disk: u64 = fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
         assert!(on_disk <= 10_000);
-    }
-
-    #[test]
-    fn keys_tell_lists_of_parts_apart() {
-        let parts = |parts: &[&str]| {
-            KeyBuilder::default().with_all(parts.iter().map(|part| part.as_bytes())).with(b"x").finish()
-        };
-        assert_ne!(parts(&["ab", "c"]), parts(&["a", "bc"]));
-        assert_ne!(parts(&["a"]), parts(&["a", "x"]));
     }
 }
