@@ -193,8 +193,10 @@ fn set_up_connections(pool: &PgPool, lease: Duration) {
         // A worker that is stopped in the middle of a transaction would keep its locks, and nobody could take over its
         // attempts: Postgres ends such a connection when the leases have run out.
         ("idle_in_transaction_session_timeout", timeout.as_str()),
-        // What a worker asks is found by keys, always in the same way. To plan it takes longer than to do it.
+        // What a worker asks is found by keys, always in the same way. To plan it takes longer than to do it, and a plan that
+        // is made while the tables are small has to do when they have grown.
         ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
     ]);
     pool.set_connect_options(options);
 }
