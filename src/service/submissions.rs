@@ -123,16 +123,18 @@ async fn hand_in(
     };
     let attempt_id = row.attempt.id;
     services.announcements.announce(|| Announcement { attempt_id, program: program(new) });
-    let handed_in = store::submissions::hand_in(conn, &row, bounds(services, quota)).await?;
-    if handed_in.as_ref().map_or(true, |handed_in| handed_in.others_wait) {
-        services.announcements.pause();
-    }
-    match handed_in {
-        Ok(HandedIn { attempt, .. }) => {
+    match store::submissions::hand_in(conn, &row, bounds(services, quota)).await? {
+        Ok(HandedIn { attempt, others_wait }) => {
+            if others_wait {
+                services.announcements.pause();
+            }
             submission.created_at = attempt.queued_at;
             Ok((submission, attempt))
         }
-        Err(refusal) => Err(refused(refusal, quota)),
+        Err(refusal) => {
+            services.announcements.pause();
+            Err(refused(refusal, quota))
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl Leases {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes care of a lease until [`Self::release`]. The other one stops its program.
+    /// Takes care of a lease until [`Self::release`]. `cancel` stops the program of its attempt.
     pub(super) fn hold(&self, id: LeaseId, cancel: CancellationToken) -> Signals {
         let signals = Signals { cancel, lost: CancellationToken::new() };
         self.lock().insert(id, Lease { signals: signals.clone(), confirmed: Instant::now(), is_ending: false });

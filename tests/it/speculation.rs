@@ -1,6 +1,5 @@
 //! Programs that a worker begins with before it has claimed their attempts.
 
-use std::fs;
 use std::time::Duration;
 
 use codecanvas::announcements::Announcement;
@@ -15,7 +14,8 @@ use codecanvas::store::queue::{Bounds, Program};
 use codecanvas::store::submissions::{self, FileRow, NewSubmission};
 use sha2::{Digest as _, Sha256};
 
-use super::support::workshop::{PATIENCE, RunningWorker, Workshop, assert_whole, bash, stdout};
+use super::faults::{appears, gone};
+use super::support::workshop::{RunningWorker, Workshop, assert_whole, bash, stdout};
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -78,21 +78,16 @@ async fn waiting_worker(shop: &Workshop, viewer: &Viewer) -> RunningWorker {
     worker
 }
 
-/// Waits until a process with these arguments runs, or until none does.
-async fn until_runs(arguments: &str, wanted: bool) {
-    let arguments = arguments.replace(' ', "\0") + "\0";
-    let runs = || {
-        let processes = fs::read_dir("/proc").unwrap().flatten();
-        processes
-            .into_iter()
-            .any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|line| line == arguments.as_bytes()))
-    };
-    let looking = async {
-        while runs() != wanted {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+/// Announces a program that sleeps for so long, and returns when it does.
+async fn begin(shop: &Workshop, seconds: &str) {
+    // On a machine that stands still for a moment it is stopped before it is seen: then once more.
+    for _ in 0..20 {
+        announce(shop, AttemptId::new(), &format!("sleep {seconds}"));
+        if tokio::time::timeout(Duration::from_secs(1), appears(seconds)).await.is_ok() {
+            return;
         }
-    };
-    tokio::time::timeout(PATIENCE, looking).await.expect("it begins, or ends, in time");
+    }
+    panic!("what is announced does not begin");
 }
 
 /// What is announced and what is stored are the same program; here they differ, which tells them apart.
@@ -129,19 +124,17 @@ async fn a_program_that_is_not_claimed_is_stopped_and_leaves_nothing() {
     let shop = Workshop::open().await;
     let ada = shop.user("ada").await;
     let worker = waiting_worker(&shop, &ada).await;
-    announce(&shop, AttemptId::new(), "sleep 40321");
-    until_runs("sleep 40321", true).await;
-    until_runs("sleep 40321", false).await;
+    begin(&shop, "60.40321").await;
+    gone("60.40321").await;
     // And where something else is to be done, at once: it has the only slot that is free.
-    let (_, blocking) = shop.hand_in(&ada, bash("sleep 40322")).await.unwrap();
+    let (_, blocking) = shop.hand_in(&ada, bash("sleep 60.40322")).await.unwrap();
     shop.until(&ada, blocking.id, |event| matches!(event, EventBody::StepStarted(_))).await;
-    announce(&shop, AttemptId::new(), "sleep 40323");
-    until_runs("sleep 40323", true).await;
+    begin(&shop, "60.40323").await;
     let id = AttemptId::new();
     hand_in(&shop, &ada, id, "echo stored").await;
     assert_eq!(shop.finished(&ada, id).await.verdict, Some(Verdict::Ok));
     assert_eq!(stdout(&shop.events(&ada, id, None).await), "stored\n");
-    until_runs("sleep 40323", false).await;
+    gone("60.40323").await;
     codecanvas::service::attempts::cancel(&shop.services, &ada, blocking.id).await.unwrap();
     assert_eq!(shop.finished(&ada, blocking.id).await.verdict, Some(Verdict::Cancelled));
     let attempts: i64 = sqlx::query_scalar("SELECT count(*) FROM attempts").fetch_one(shop.pool()).await.unwrap();
@@ -189,9 +182,9 @@ async fn a_refused_submission_does_not_run() {
     let ada = shop.user("ada").await;
     let worker = waiting_worker(&shop, &ada).await;
     for _ in 0..5 {
-        assert_eq!(shop.hand_in(&ada, bash("sleep 40324")).await.unwrap_err().code(), "RATE_LIMITED");
+        assert_eq!(shop.hand_in(&ada, bash("sleep 60.40324")).await.unwrap_err().code(), "RATE_LIMITED");
     }
-    until_runs("sleep 40324", false).await;
+    gone("60.40324").await;
     worker.drain().await;
     shop.assert_nothing_is_left().await;
 }
