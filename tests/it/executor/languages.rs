@@ -152,16 +152,26 @@ fn programs_see_an_environment_made_from_nothing() {
 #[test]
 fn what_python_does_when_a_program_ends_is_what_it_always_does() {
     let source = r#"
-import atexit, builtins, codecs, os, pickle, site, sys, weakref, __main__
+import atexit, builtins, codecs, logging, os, pickle, site, sys, tempfile, threading, weakref, __main__
 
 class Loud:
     def __init__(self, name): self.name = name
     def __del__(self): print("bye", self.name)
+class Importing(Loud):
+    def __del__(self):
+        try:
+            import os as found
+            print(self.name, "imports", found is known, known.sep)
+        except ImportError as error: print(self.name, error)
 
+known = os
 ours = Loud("global")
 def use(): return ours
 cycle = Loud("cycle")
 cycle.me = cycle
+importing = Importing("global")
+importing_in_cycle = Importing("cycle")
+importing_in_cycle.me = importing_in_cycle
 class Child(Loud): pass
 Child.one = Child("class")
 def outer():
@@ -170,6 +180,9 @@ def outer():
     return inner
 closure = outer()
 for module in (builtins, sys, os, codecs, site): module.left = Loud(module.__name__)
+sys.meta_path.append(Loud("path"))
+sys.__interactivehook__ = Loud("hook")
+codecs.register(lambda name, held=Loud("codec"): None)
 def steps():
     try: yield
     finally: print("closed")
@@ -177,8 +190,17 @@ waiting = steps()
 next(waiting)
 weakref.finalize(ours, print, "finalised")
 atexit.register(print, "at exit")
+atexit.register(Importing("at exit").__del__)
+logging.basicConfig(stream=sys.stdout)
+atexit.register(logging.warning, "logged")
+directory = tempfile.TemporaryDirectory()
+atexit.register(lambda: print(os.path.isdir(directory.name)))
+thread = threading.Thread(target=lambda: print("thread", sys.modules["os"] is os))
+thread.start()
+thread.join()
 print(list(globals())[:12], __main__.ours is ours, sys.modules["__main__"].__dict__ is globals())
 print(type(__main__), type(__loader__), __builtins__, __spec__, pickle.loads(pickle.dumps(Child)) is Child)
+print("no line end", end="")
 "#;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("main.py");
