@@ -1,5 +1,7 @@
 //! A client as a script author would write it: HTTP for mutations, one WebSocket for subscriptions.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -128,8 +130,8 @@ impl Socket {
             .await
     }
 
-    /// Reads until the attempt has finished; answers with its verdict.
-    pub async fn finished(&mut self) -> Result<String> {
+    /// Reads until the attempt has finished; answers with its verdict, and when it was here.
+    pub async fn finished(&mut self) -> Result<(String, Instant)> {
         loop {
             let message = self.next().await?;
             let event = &message["payload"]["data"]["attemptEvents"];
@@ -137,10 +139,11 @@ impl Socket {
                 bail!("{message}");
             }
             if event["__typename"] == "AttemptFinished" {
+                let arrived = Instant::now();
                 let verdict = event["attempt"]["verdict"].as_str().context("no verdict")?.to_owned();
                 // `complete` follows: it belongs to this subscription, not to the next.
                 while self.next().await?["type"] != "complete" {}
-                return Ok(verdict);
+                return Ok((verdict, arrived));
             }
         }
     }

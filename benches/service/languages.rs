@@ -126,7 +126,7 @@ pub const LANGUAGES: &[Language] = &[
 
 /// From `submitCode` to AttemptFinished on the subscription, against the same toolchain at the shell. Interpreters
 /// are started ahead, as they are by default.
-pub async fn languages(client: &Client, scale: &Scale) -> Result<()> {
+pub async fn languages(client: &Client, languages: &[&Language], scale: &Scale) -> Result<()> {
     println!("\n## Hello world, from submitCode to the verdict on the subscription\n");
     println!("| language | shell ms | codecanvas ms | ratio | target | bare run ms | again ms | target |");
     println!("|---|---:|---:|---:|---|---:|---:|---|");
@@ -137,7 +137,7 @@ pub async fn languages(client: &Client, scale: &Scale) -> Result<()> {
         socket.subscribe(&attempt, &attempt).await?;
         socket.finished().await?;
     }
-    for language in LANGUAGES {
+    for language in languages {
         let (mut shell, mut bare, mut ours, mut again) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for round in 0..scale.rounds {
             let text = language.new_source(&format!("{} {round}", language.name));
@@ -151,8 +151,8 @@ pub async fn languages(client: &Client, scale: &Scale) -> Result<()> {
                 let began = Instant::now();
                 let attempt = client.submit(language.name, &text).await?;
                 socket.subscribe(&attempt, &attempt).await?;
-                let verdict = socket.finished().await?;
-                times.push(began.elapsed());
+                let (verdict, ended) = socket.finished().await?;
+                times.push(ended - began);
                 if verdict != "OK" {
                     bail!("{}: {verdict}", language.name);
                 }

@@ -1,8 +1,8 @@
 //! What users of the service wait for, measured against the alternative in the same run.
 //!
 //! `make bench-service`, or `cargo bench --bench service -- latency` for one part. Parts: `start`,
-//! `languages`, `throughput`, `latency`, `subscriptions`; `short` measures little, to see that all of it
-//! works. Figures are medians unless they say more; machines differ and are shared, so the ratios are what
+//! `languages` (or the names of some, as in `-- python3 bash`), `throughput`, `latency`, `subscriptions`; `short` measures
+//! little, to see that all of it works. Figures are medians unless they say more; machines differ and are shared, so the ratios are what
 //! counts.
 #![expect(clippy::cast_precision_loss, reason = "counts and times here are far below 2^52")]
 #![expect(clippy::disallowed_methods, reason = "a bench starts the service and the shell that it is compared with")]
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use languages::{LANGUAGES, Language};
 use report::{Report, Scale};
 use server::Server;
 
@@ -28,13 +29,15 @@ async fn main() -> Result<()> {
     asked.retain(|name| name != "short");
     let scale = if is_short { Scale::SHORT } else { Scale::WHOLE };
     let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
+    let languages: Vec<&Language> =
+        LANGUAGES.iter().filter(|language| is_asked("languages") || is_asked(language.name)).collect();
 
     let directory = tempfile::tempdir().context("no temporary directory")?;
     let mut report = Report::default();
     let (server, cold) = Server::start(directory.path()).await?;
     let client = client::Client::register(&server.url, "bench").await?;
-    if is_asked("languages") {
-        languages::languages(&client, &scale).await?;
+    if !languages.is_empty() {
+        languages::languages(&client, &languages, &scale).await?;
     }
     if is_asked("throughput") {
         parts::throughput(&client, &server, &scale, &mut report).await?;

@@ -19,7 +19,7 @@ pub struct Scale {
 impl Scale {
     pub const PER_SOCKET: usize = 10;
     /// What the figures are taken from.
-    pub const WHOLE: Self = Self { rounds: 7, runs: 800, mixed: 128, writes: 300, sockets: 500 };
+    pub const WHOLE: Self = Self { rounds: 15, runs: 800, mixed: 128, writes: 300, sockets: 500 };
     /// Enough to see that everything works.
     pub const SHORT: Self = Self { rounds: 1, runs: 64, mixed: 32, writes: 50, sockets: 20 };
 }
