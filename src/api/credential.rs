@@ -36,6 +36,14 @@ impl Credential {
         Ok(cookie.read(headers).map_or(Self::None, Self::Cookie))
     }
 
+    /// The secret, where there is one.
+    pub fn secret(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Bearer(secret) | Self::Cookie(secret) => Some(secret.expose()),
+        }
+    }
+
     /// Reads `Bearer …`.
     pub fn from_authorization(value: &str) -> Result<Self, CredentialError> {
         bearer(value).ok_or(CredentialError::NotBearer)

@@ -47,6 +47,17 @@ pub struct Identity {
 }
 
 impl Identity {
+    fn of_nobody(client: &Client) -> Self {
+        Self { viewer: None, client: client.clone(), is_cookie_stale: false }
+    }
+
+    fn new(viewer: Option<Viewer>, credential: &Credential, client: &Client) -> Result<Self, IdentityError> {
+        if viewer.is_none() && !matches!(credential, Credential::Cookie(_)) {
+            return Err(IdentityError::Ended);
+        }
+        Ok(Self { is_cookie_stale: viewer.is_none(), viewer, client: client.clone() })
+    }
+
     /// Whom connections and subscriptions are counted for.
     pub fn holder(&self) -> Holder {
         self.viewer.as_ref().map_or(Holder::Address(self.client.address()), |viewer| Holder::User(viewer.user_id))
@@ -89,16 +100,13 @@ impl Api {
     /// A token that is not valid is an error: a script should know. A cookie that is not valid is nobody:
     /// the browser sent it unasked, and its user wants to see the page where one signs in.
     pub async fn identify(&self, credential: &Credential, client: &Client) -> Result<Identity, IdentityError> {
-        let (viewer, is_cookie) = match credential {
-            Credential::None => {
-                return Ok(Identity { viewer: None, client: client.clone(), is_cookie_stale: false });
-            }
-            Credential::Bearer(secret) => (sessions::authenticate(&self.services, secret.expose()).await?, false),
-            Credential::Cookie(secret) => (sessions::authenticate(&self.services, secret.expose()).await?, true),
-        };
-        if viewer.is_none() && !is_cookie {
-            return Err(IdentityError::Ended);
-        }
-        Ok(Identity { is_cookie_stale: viewer.is_none(), viewer, client: client.clone() })
+        let Some(secret) = credential.secret() else { return Ok(Identity::of_nobody(client)) };
+        Identity::new(sessions::authenticate(&self.services, secret).await?, credential, client)
+    }
+
+    /// The same for a subscription, which may begin by what was known a moment ago.
+    pub async fn identify_watcher(&self, credential: &Credential, client: &Client) -> Result<Identity, IdentityError> {
+        let Some(secret) = credential.secret() else { return Ok(Identity::of_nobody(client)) };
+        Identity::new(sessions::authenticate_watcher(&self.services, secret).await?, credential, client)
     }
 }

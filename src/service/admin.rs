@@ -118,8 +118,7 @@ pub async fn set_user_role(services: &Services, viewer: &Viewer, id: UserId, rol
             Error::conflict("A guest has to register before they can have a role.")
         });
     };
-    store::rights::notify(&mut tx, id).await?;
-    tx.commit().await?;
+    services.commit_rights_of(tx, &[id]).await?;
     Ok(user)
 }
 
@@ -140,8 +139,7 @@ pub async fn reset_password(
     };
     store::sessions::delete_all(&mut tx, user.id, None).await?;
     store::tokens::delete_all(&mut tx, user.id).await?;
-    store::rights::notify(&mut tx, user.id).await?;
-    tx.commit().await?;
+    services.commit_rights_of(tx, &[user.id]).await?;
     Ok(user)
 }
 

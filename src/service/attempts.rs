@@ -94,7 +94,7 @@ pub async fn events(
     };
     let mut conn = services.connection().await?;
     let attempt = store::events::find_readable(&mut conn, viewer, id).await?.ok_or(Error::NotFound("attempt"))?;
-    Ok(super::logs::read_log(&mut conn, viewer, &attempt, after, limit).await?)
+    super::logs::read_log(&mut conn, viewer, &attempt, after, limit).await
 }
 
 /// Waits until the attempt, which was looked at just now, has finished, but no longer than `wait`. Answers with it

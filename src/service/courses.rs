@@ -82,7 +82,7 @@ pub async fn leave(services: &Services, viewer: &Viewer, id: CourseId) -> Result
     let mut tx = services.begin().await?;
     let course = get(&mut tx, viewer, id).await?;
     remove(&mut tx, id, viewer.user_id).await?;
-    tx.commit().await?;
+    services.commit_rights_of(tx, &[viewer.user_id]).await?;
     Ok(Course { viewer_role: None, join_code: None, ..course })
 }
 
@@ -109,9 +109,8 @@ pub async fn set_member_role(
         }
         store::courses::add_member(&mut tx, id, user, role).await?;
     }
-    store::rights::notify(&mut tx, user).await?;
     let course = get(&mut tx, viewer, id).await?;
-    tx.commit().await?;
+    services.commit_rights_of(tx, &[user]).await?;
     Ok(course)
 }
 
@@ -121,17 +120,14 @@ pub async fn remove_member(services: &Services, viewer: &Viewer, id: CourseId, u
     check_manager(&mut tx, viewer, id).await?;
     let course = get(&mut tx, viewer, id).await?;
     remove(&mut tx, id, user).await?;
-    tx.commit().await?;
+    services.commit_rights_of(tx, &[user]).await?;
     // Teachers may remove themselves where another one stays.
     Ok(if user == viewer.user_id { Course { viewer_role: None, join_code: None, ..course } } else { course })
 }
 
 async fn remove(conn: &mut PgConnection, id: CourseId, user: UserId) -> Result<(), Error> {
     check_not_last_teacher(conn, id, user).await?;
-    if !store::courses::remove_member(conn, id, user).await? {
-        return Err(Error::NotFound("member"));
-    }
-    Ok(store::rights::notify(conn, user).await?)
+    if store::courses::remove_member(conn, id, user).await? { Ok(()) } else { Err(Error::NotFound("member")) }
 }
 
 async fn check_not_last_teacher(conn: &mut PgConnection, id: CourseId, user: UserId) -> Result<(), Error> {

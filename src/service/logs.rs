@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use super::Error;
 use crate::auth::Viewer;
 use crate::domain::attempt::{Attempt, OutputExtent, Step};
 use crate::domain::event::{Event, EventBody, EventCursor};
@@ -21,13 +22,16 @@ pub(super) enum Read {
 
 /// Reads the log behind a sequence, wherever it is kept: live rows, one packed row, or, where that was
 /// dropped by age, what the steps still tell.
+///
+/// # Errors
+/// NOT_FOUND where the attempt was deleted since it was found.
 pub(super) async fn read(
     conn: &mut PgConnection,
     viewer: &Viewer,
     attempt: &ReadableAttempt,
     after: Option<i32>,
     limit: i64,
-) -> sqlx::Result<Read> {
+) -> Result<Read, Error> {
     let (log, attempt) = match store::log::read_after(conn, attempt, after, limit).await? {
         Stored::Live(events) => return Ok(Read::Part(events)),
         Stored::Packed(log, attempt) => (log, attempt),
@@ -35,6 +39,7 @@ pub(super) async fn read(
             let steps = store::steps::list_by_attempts(conn, viewer, &[attempt.id], OutputExtent::Whole).await?;
             (synthesise(&attempt, &steps), attempt)
         }
+        Stored::Gone => return Err(Error::NotFound("attempt")),
     };
     Ok(rest_of(log, attempt, after))
 }
@@ -56,7 +61,7 @@ pub(super) async fn read_log(
     attempt: &ReadableAttempt,
     after: Option<EventCursor>,
     limit: i64,
-) -> sqlx::Result<Vec<Event>> {
+) -> Result<Vec<Event>, Error> {
     Ok(match read(conn, viewer, attempt, after.map(|cursor| cursor.0), limit).await? {
         Read::Part(events) => events,
         Read::Rest(mut events, _) => {

@@ -17,6 +17,7 @@ pub mod input;
 pub mod languages;
 mod logs;
 pub mod people;
+pub mod recent;
 pub mod server;
 pub mod sessions;
 pub mod statistics;
@@ -35,6 +36,8 @@ use sqlx::{PgPool, PgTransaction, Postgres};
 
 use crate::auth::password::{self, Passwords};
 use crate::config::{Accounts, Config, Queue, Quotas};
+use crate::domain::ids::UserId;
+use crate::store;
 use crate::store::kept::Kept;
 use crate::store::listen::Hub;
 
@@ -57,6 +60,8 @@ pub struct Services {
     pub searches: history::Searches,
     /// What the workers offered a moment ago.
     pub languages: languages::OfferedLanguages,
+    /// What was found out a moment ago, for those who begin to watch.
+    pub recent: recent::Recent,
     /// Whether programs are announced to the worker beside this process.
     pub announcements: announcements::Announcements,
 }
@@ -94,6 +99,7 @@ impl Services {
             tails: tails::Tails::default(),
             searches: history::Searches::new(pool.options().get_max_connections()),
             languages: languages::OfferedLanguages::default(),
+            recent: recent::Recent::new(hub.clone()),
             announcements: announcements::Announcements::default(),
             kept: Kept::new(pool.clone(), hub.clone(), (pool.options().get_max_connections() / 4) as usize),
             hub,
@@ -110,5 +116,18 @@ impl Services {
     /// A transaction. It is rolled back where it is dropped.
     pub async fn begin(&self) -> Result<PgTransaction<'static>, Error> {
         Ok(self.pool.begin().await?)
+    }
+
+    /// Commits what makes the rights of these users less: streams that were opened under the old ones end, in all processes.
+    async fn commit_rights_of(&self, mut tx: PgTransaction<'static>, users: &[UserId]) -> Result<(), Error> {
+        for user in users {
+            store::rights::notify(&mut tx, *user).await?;
+        }
+        tx.commit().await?;
+        // The notice comes a moment later; in this process it holds before whoever asked for it is answered.
+        for user in users {
+            self.hub.change_rights_of(*user);
+        }
+        Ok(())
     }
 }

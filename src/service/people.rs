@@ -59,7 +59,11 @@ pub async fn register(
         store::users::insert(&mut tx, &new).await?.ok_or_else(name_taken)?
     };
     let signed_in = sessions::start(services, &mut tx, client, user).await?;
-    tx.commit().await?;
+    if guest.is_some() {
+        services.commit_rights_of(tx, &[signed_in.user.id]).await?;
+    } else {
+        tx.commit().await?;
+    }
     Ok(signed_in)
 }
 
@@ -68,7 +72,6 @@ async fn promote(conn: &mut PgConnection, new: &NewUser<'_>) -> Result<User, Err
         Promotion::Done(user) => {
             // Whoever knew the guest's secret does not thereby get into the account.
             store::sessions::delete_all(conn, user.id, None).await?;
-            store::rights::notify(conn, user.id).await?;
             Ok(user)
         }
         Promotion::NameTaken => Err(name_taken()),
@@ -114,8 +117,7 @@ pub async fn change_password(services: &Services, viewer: &Viewer, current: &str
     }
     let user = store::users::set_password(&mut tx, viewer.user_id, &new_hash).await?.ok_or(Error::Unauthenticated)?;
     store::sessions::delete_all(&mut tx, viewer.user_id, viewer.session()).await?;
-    store::rights::notify(&mut tx, viewer.user_id).await?;
-    tx.commit().await?;
+    services.commit_rights_of(tx, &[viewer.user_id]).await?;
     Ok(user)
 }
 
@@ -163,9 +165,7 @@ pub(super) async fn delete(services: &Services, id: UserId) -> Result<(), Error>
     if !store::users::delete(&mut tx, id).await? {
         return Err(Error::NotFound("user"));
     }
-    store::rights::notify(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(())
+    services.commit_rights_of(tx, &[id]).await
 }
 
 /// The viewer as others see them.
@@ -210,10 +210,7 @@ pub async fn remove_expired(services: &Services) -> Result<Removed, Error> {
     loop {
         let mut tx = services.begin().await?;
         let guests = store::users::delete_expired_guests(&mut tx, BATCH).await?;
-        for guest in &guests {
-            store::rights::notify(&mut tx, *guest).await?;
-        }
-        tx.commit().await?;
+        services.commit_rights_of(tx, &guests).await?;
         removed.guests += guests.len();
         if guests.is_empty() {
             return Ok(removed);

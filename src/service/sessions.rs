@@ -128,6 +128,7 @@ pub async fn authenticate(services: &Services, secret: &str) -> Result<Option<Vi
     let Some((kind, digest)) = secret::recognise(secret) else {
         return Ok(None);
     };
+    let looked = services.recent.now();
     let mut conn = services.kept.take().await?;
     let recognised = store::credentials::find_viewer(&mut conn, kind, &digest).await?;
     if let Some(recognised) = &recognised
@@ -136,7 +137,17 @@ pub async fn authenticate(services: &Services, secret: &str) -> Result<Option<Vi
         store::credentials::touch(&mut conn, recognised.viewer.credential).await?;
     }
     services.kept.keep(conn);
-    Ok(recognised.map(|recognised| recognised.viewer))
+    let viewer = recognised.map(|recognised| recognised.viewer);
+    if let Some(viewer) = &viewer {
+        services.recent.keep_viewer(digest, viewer, looked);
+    }
+    Ok(viewer)
+}
+
+/// The same for whoever begins to watch something: a stream's viewer is looked at again and again.
+pub async fn authenticate_watcher(services: &Services, secret: &str) -> Result<Option<Viewer>, Error> {
+    let known = secret::recognise(secret).and_then(|(_, digest)| services.recent.viewer(&digest));
+    if known.is_some() { Ok(known) } else { authenticate(services, secret).await }
 }
 
 /// Whether the viewer of a stream is still who they were: the credential has not ended and the role on
@@ -166,9 +177,8 @@ async fn end(services: &Services, viewer: &Viewer, id: SessionId) -> Result<bool
     let mut tx = services.begin().await?;
     let was_there = store::sessions::delete(&mut tx, viewer.user_id, id).await?;
     if was_there {
-        store::rights::notify(&mut tx, viewer.user_id).await?;
+        services.commit_rights_of(tx, &[viewer.user_id]).await?;
     }
-    tx.commit().await?;
     Ok(was_there)
 }
 

@@ -114,9 +114,14 @@ pub async fn attempt_events(
 ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + 'static, Error> {
     // Before the first look: a wake-up in between is then not lost.
     let waker = services.hub.events_of(id);
-    let mut conn = services.kept.take().await?;
-    let attempt = store::events::find_readable(&mut conn, &viewer, id).await?.ok_or(Error::NotFound("attempt"))?;
-    services.kept.keep(conn);
+    let attempt = if let Some(attempt) = services.recent.readable(&viewer, id) {
+        attempt
+    } else {
+        let mut conn = services.kept.take().await?;
+        let attempt = store::events::find_readable(&mut conn, &viewer, id).await?.ok_or(Error::NotFound("attempt"))?;
+        services.kept.keep(conn);
+        attempt
+    };
     // On the heap: the stream holds it twice, for itself and for its next event.
     let stream = Box::new(EventStream {
         tail: services.tails.of(id),

@@ -123,8 +123,10 @@ async fn hand_in(
     };
     let attempt_id = row.attempt.id;
     services.announcements.announce(|| Announcement { attempt_id, program: program(new) });
+    let looked = services.recent.now();
     match store::submissions::hand_in(conn, &row, bounds(services, quota)).await? {
-        Ok(HandedIn { attempt, others_wait }) => {
+        Ok(HandedIn { attempt, readable, others_wait }) => {
+            services.recent.keep_readable(viewer, readable, looked);
             if others_wait {
                 services.announcements.pause();
             }

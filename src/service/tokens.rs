@@ -73,7 +73,5 @@ pub async fn revoke(services: &Services, viewer: &Viewer, id: AccessTokenId) -> 
     if !store::tokens::delete(&mut tx, viewer.user_id, id).await? {
         return Err(Error::NotFound("access token"));
     }
-    store::rights::notify(&mut tx, viewer.user_id).await?;
-    tx.commit().await?;
-    Ok(())
+    services.commit_rights_of(tx, &[viewer.user_id]).await
 }

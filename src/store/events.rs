@@ -210,6 +210,11 @@ pub async fn append(conn: &mut PgConnection, batches: &[&Batch]) -> sqlx::Result
 pub struct ReadableAttempt(AttemptId);
 
 impl ReadableAttempt {
+    /// One that its author has just asked for.
+    pub(super) const fn of_its_author(attempt: AttemptId) -> Self {
+        Self(attempt)
+    }
+
     /// Which attempt.
     pub const fn id(&self) -> AttemptId {
         self.0

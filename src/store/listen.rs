@@ -63,6 +63,8 @@ pub struct Hub {
     queue: Topic<()>,
     /// Counts the beginnings and the ends of connections that listen.
     session: Arc<AtomicU64>,
+    /// Counts changes of anybody's rights, and what may have hidden one.
+    changes_of_rights: Arc<AtomicU64>,
 }
 
 impl Hub {
@@ -98,6 +100,17 @@ impl Hub {
         self.rights.subscribe(user)
     }
 
+    /// How often anybody's rights may have changed: it grows with each time.
+    pub fn changes_of_rights(&self) -> u64 {
+        self.changes_of_rights.load(Ordering::SeqCst)
+    }
+
+    /// Tells those in this process of a change that is committed here: the notice comes a moment later.
+    pub fn change_rights_of(&self, user: UserId) {
+        self.changes_of_rights.fetch_add(1, Ordering::SeqCst);
+        self.rights.wake(&user);
+    }
+
     /// Woken when there may be something to claim.
     pub fn queue(&self) -> Waker<()> {
         self.queue.subscribe(())
@@ -105,6 +118,7 @@ impl Hub {
 
     /// Wakes everybody: what was missed is unknown.
     pub fn wake_all(&self) {
+        self.changes_of_rights.fetch_add(1, Ordering::SeqCst);
         self.events.wake_all();
         self.control.wake_all();
         self.users.wake_all();
@@ -127,7 +141,7 @@ impl Hub {
             }
             rights::CHANNEL => {
                 if let Ok(user) = payload.parse() {
-                    self.rights.wake(&user);
+                    self.change_rights_of(user);
                 }
             }
             _ => self.queue.wake(&()),

@@ -43,6 +43,8 @@ pub enum Stored {
     Packed(Vec<Event>, Attempt),
     /// Nothing: the attempt has finished, and its packed log was dropped by age.
     Dropped(Attempt),
+    /// Nothing: the attempt is deleted.
+    Gone,
 }
 
 /// The log of an attempt: all of it where it is packed, else at most `limit` events behind a sequence, or from the
@@ -60,7 +62,7 @@ pub async fn read_after(
 pub async fn list(conn: &mut PgConnection, attempt: AttemptId) -> sqlx::Result<Vec<Event>> {
     match read(conn, attempt, None, i64::MAX).await? {
         Stored::Live(events) | Stored::Packed(events, _) => Ok(events),
-        Stored::Dropped(_) => Ok(Vec::new()),
+        Stored::Dropped(_) | Stored::Gone => Ok(Vec::new()),
     }
 }
 
@@ -88,7 +90,8 @@ async fn read(conn: &mut PgConnection, attempt: AttemptId, after: Option<i32>, l
     )
     .fetch_all(conn)
     .await?;
-    if let Some(row) = rows.first().filter(|row| row.attempt_state.is_final()) {
+    let Some(row) = rows.first() else { return Ok(Stored::Gone) };
+    if row.attempt_state.is_final() {
         let attempt = row.attempt();
         return Ok(match &row.packed {
             Some(packed) => Stored::Packed(decode(packed)?, attempt),

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::attempts::NewAttempt;
+use super::events::ReadableAttempt;
 use super::queue::{Bounds, Refusal};
 use super::sources;
 use crate::auth::Viewer;
@@ -47,6 +48,8 @@ pub struct NewSubmission<'a> {
 pub struct HandedIn {
     /// Its first attempt, which waits.
     pub attempt: Attempt,
+    /// Its author may read its log.
+    pub readable: ReadableAttempt,
     /// Whether others waited already.
     pub others_wait: bool,
 }
@@ -95,7 +98,8 @@ pub async fn hand_in(
     match (row.number, row.queued_at) {
         (Some(number), Some(queued_at)) => {
             let others_wait = row.others_wait.unwrap_or_default();
-            Ok(Ok(HandedIn { attempt: attempt.queued(number, queued_at), others_wait }))
+            let readable = ReadableAttempt::of_its_author(attempt.id);
+            Ok(Ok(HandedIn { attempt: attempt.queued(number, queued_at), readable, others_wait }))
         }
         _ => Ok(Err(Refusal::new(&row.refusal.unwrap_or_default(), row.retry_after_ms)?)),
     }

@@ -175,10 +175,13 @@ async fn a_session_that_has_ended_starts_nothing_more() {
     let ada = app.student("ada").await;
     let mut socket = ada.socket().await;
     ada.ask("mutation { signOut { isSignedOut } }", Value::Null).await;
-    socket.subscribe("1", "{ viewer { username } }", Value::Null).await;
-    let message = socket.receive().await;
-    assert_eq!(message["type"], "error", "{message}");
-    assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    // Who it was is known from a moment ago: that it has ended is, too.
+    for (id, operation) in [("1", "{ viewer { username } }"), ("2", ENDLESS)] {
+        socket.subscribe(id, operation, Value::Null).await;
+        let message = socket.receive().await;
+        assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!(id)), "{message}");
+        assert_eq!(message["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    }
 }
 
 const ENDLESS: &str = "subscription { viewerActivity { cursor } }";

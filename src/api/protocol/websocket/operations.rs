@@ -111,9 +111,15 @@ async fn begin(
     client: Client,
 ) -> Result<Begun, Box<Answer>> {
     let operation = Operation::prepare(parameters, &api.document_limits).map_err(Box::<Answer>::from)?;
+    let is_subscription = operation.kind == OperationType::Subscription;
     // Asked anew for each operation: the session may have ended since the connection began.
-    let identity = api.identify(&credential, &client).await.map_err(Box::<Answer>::from)?;
-    if operation.kind == OperationType::Subscription {
+    let identity = if is_subscription {
+        api.identify_watcher(&credential, &client).await
+    } else {
+        api.identify(&credential, &client).await
+    };
+    let identity = identity.map_err(Box::<Answer>::from)?;
+    if is_subscription {
         let (request, loads) = api.context(&identity, operation.request);
         return Ok(Begun::Subscription(loads.of_each(api.schema.execute_stream(request)).boxed()));
     }
