@@ -1,10 +1,13 @@
 //! The languages that live workers offer.
 //!
-//! Every submission asks, and they change when a worker comes or goes: each process keeps the answer for
-//! a second.
+//! They change when a worker comes or goes: each process keeps the answer for a second. Every submission asks as well, and for
+//! these an older answer does, as long as the submission's language is in it; they are behind it only by what is read anew
+//! once the program has begun.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use sqlx::PgPool;
 
 use super::{Error, Services};
 use crate::domain::language::OfferedLanguage;
@@ -18,28 +21,88 @@ const FRESH: Duration = Duration::from_secs(1);
 /// in meanwhile waits for it.
 const GRACE: Duration = Duration::from_mins(1);
 
+/// How long after a submission that went by an older answer the next one is read: the program has the processors first.
+const REST: Duration = Duration::from_millis(250);
+
 /// The last answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone)]
 pub struct OfferedLanguages {
-    last: Mutex<Option<(Instant, Arc<[OfferedLanguage]>)>>,
+    pool: PgPool,
+    last: Arc<Mutex<Last>>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    known: Option<(Instant, Arc<[OfferedLanguage]>)>,
+    /// It is read anew in a moment.
+    is_due: bool,
+}
+
+impl Last {
+    /// What was known not so long ago.
+    fn within(&self, age: Duration) -> Option<Arc<[OfferedLanguage]>> {
+        self.known.as_ref().filter(|(at, _)| at.elapsed() < age).map(|(_, languages)| Arc::clone(languages))
+    }
+}
+
+impl OfferedLanguages {
+    /// None are known yet.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, last: Arc::default() }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read(&self) -> sqlx::Result<Arc<[OfferedLanguage]>> {
+        let offered = store::workers::list_languages(&mut *self.pool.acquire().await?, WORKER_SILENCE).await?;
+        let languages = distinct(offered);
+        let mut last = self.last();
+        if !languages.is_empty() {
+            last.known = Some((Instant::now(), Arc::clone(&languages)));
+            return Ok(languages);
+        }
+        Ok(last.within(GRACE).unwrap_or(languages))
+    }
+
+    /// Reads them anew in a moment, unless somebody does already.
+    fn read_soon(&self) {
+        if !std::mem::replace(&mut self.last().is_due, true) {
+            let languages = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(REST).await;
+                languages.last().is_due = false;
+                if let Err(error) = languages.read().await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the languages on offer cannot be read");
+                }
+            });
+        }
+    }
 }
 
 /// The languages on offer, by the names that people read.
 pub async fn list(services: &Services) -> Result<Arc<[OfferedLanguage]>, Error> {
-    let cache = &services.languages.last;
-    if let Some((at, languages)) = &*cache.lock().unwrap_or_else(PoisonError::into_inner)
-        && at.elapsed() < FRESH
-    {
-        return Ok(Arc::clone(languages));
+    let fresh = services.languages.last().within(FRESH);
+    match fresh {
+        Some(languages) => Ok(languages),
+        None => Ok(services.languages.read().await?),
     }
-    let offered = store::workers::list_languages(&mut *services.connection().await?, WORKER_SILENCE).await?;
-    let languages = distinct(offered);
-    let mut last = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    if !languages.is_empty() {
-        *last = Some((Instant::now(), Arc::clone(&languages)));
-        return Ok(languages);
+}
+
+/// The same for whoever hands in a program in one of them: as they were a minute ago at most, if that one was among them. Nobody
+/// is refused for what was known then.
+pub(super) async fn list_with(services: &Services, name: &str) -> Result<Arc<[OfferedLanguage]>, Error> {
+    let known = services.languages.last().within(GRACE);
+    match known.filter(|languages| languages.iter().any(|language| language.is_called(name))) {
+        Some(languages) => {
+            if services.languages.last().within(FRESH).is_none() {
+                services.languages.read_soon();
+            }
+            Ok(languages)
+        }
+        None => list(services).await,
     }
-    Ok(last.as_ref().filter(|(at, _)| at.elapsed() < GRACE).map_or(languages, |(_, known)| Arc::clone(known)))
 }
 
 /// The language that people mean by a name or an alias.

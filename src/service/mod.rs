@@ -98,7 +98,7 @@ impl Services {
             passwords: Passwords::new()?,
             tails: tails::Tails::default(),
             searches: history::Searches::new(pool.options().get_max_connections()),
-            languages: languages::OfferedLanguages::default(),
+            languages: languages::OfferedLanguages::new(pool.clone()),
             recent: recent::Recent::new(hub.clone()),
             announcements: announcements::Announcements::default(),
             kept: Kept::new(pool.clone(), hub.clone(), (pool.options().get_max_connections() / 4) as usize),

@@ -32,7 +32,7 @@ pub async fn submit(
     input: NewSubmissionInput,
 ) -> Result<(Submission, Attempt), Error> {
     check_account(viewer)?;
-    let offered = languages::list(services).await?;
+    let offered = languages::list_with(services, &input.language).await?;
     let new = NewSubmission::new(input, &offered, &SubmissionBounds::default())?;
     let stored = match store_new(services, viewer, &new).await {
         // Contents that nobody had any more were swept away in this very moment: now they are stored anew.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::listen::Hub;
 
 /// How long an unused connection is taken to be sound, as long as the one that listens is not lost.
-const TRUSTED: Duration = Duration::from_secs(1);
+const TRUSTED: Duration = Duration::from_secs(10);
 
 /// Connections for what is asked again and again.
 ///

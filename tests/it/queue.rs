@@ -7,11 +7,13 @@ use codecanvas::auth::Viewer;
 use codecanvas::domain::ids::WorkerId;
 use codecanvas::domain::limits::RequestedLimits;
 use codecanvas::domain::verdict::Verdict;
+use codecanvas::service::input::NewSubmissionInput;
 use codecanvas::service::{attempts, submissions};
 use codecanvas::store::queue::{self, Claim, Claimant, Claimed};
 use codecanvas::store::{attempts as rows, events, leases, log};
+use tokio::time::timeout;
 
-use super::support::workshop::Workshop;
+use super::support::workshop::{PATIENCE, Workshop, bash};
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -261,4 +263,26 @@ async fn whole_reads(conn: &mut sqlx::PgConnection) -> i64 {
         .fetch_one(conn)
         .await
         .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_handed_in_goes_by_what_was_on_offer_but_not_for_long() {
+    let shop = workshop(1).await;
+    let ada = shop.user("ada").await;
+    shop.submit(&ada, "echo").await;
+    sqlx::query("UPDATE workers SET languages = jsonb_set(languages, '{0,name}', '\"fish\"')")
+        .execute(shop.pool())
+        .await
+        .unwrap();
+    // Nobody but those who hand in asks what is on offer; refused, they are told what is there now.
+    let refusal = timeout(PATIENCE, async {
+        loop {
+            if let Err(error) = shop.hand_in(&ada, bash("echo")).await {
+                return error.to_string();
+            }
+        }
+    });
+    let refusal = refusal.await.expect("it is still taken");
+    assert!(refusal.contains("bash"), "{refusal}");
+    shop.hand_in(&ada, NewSubmissionInput { language: "fish".to_owned(), ..bash("echo") }).await.unwrap();
 }

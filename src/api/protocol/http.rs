@@ -21,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use super::answer::{self, code};
 use super::execution::execute;
 use super::negotiate::{self, Format};
-use super::operation::{Operation, Parameters};
+use super::operation::{Operation, OperationError, Parameters};
 use super::{event_stream, websocket};
 use crate::api::Api;
 use crate::api::credential::{Credential, CredentialError, Origin};
@@ -136,14 +136,14 @@ async fn answer_request(
         let message = "Send the request as JSON, with the header \"Content-Type: application/json\".";
         return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_INPUT, message));
     }
-    let identity = identify(api, &parts.headers, is_get, address).await?;
-    let parameters = if is_get {
-        Parameters::from_query_string(parts.uri.query().unwrap_or_default())
-    } else {
-        Parameters::from_body(&read_body(api, body).await?)
-    }
-    .map_err(|error| Refused::with_answer(StatusCode::BAD_REQUEST, error.into()))?;
-    let operation = Operation::prepare(parameters, &api.document_limits);
+    let query_string = is_get.then(|| parts.uri.query().unwrap_or_default());
+    // What is asked is read while Postgres looks up who asks.
+    let (identity, operation) = tokio::join!(
+        biased;
+        identify(api, &parts.headers, is_get, address),
+        read_operation(api, query_string, body),
+    );
+    let (identity, operation) = (identity?, operation?);
     if is_get && operation.as_ref().is_ok_and(|operation| operation.kind == OperationType::Mutation) {
         let message = "Mutations change something: send them by POST.";
         let mut refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, code::INVALID_INPUT, message);
@@ -175,6 +175,21 @@ async fn answer_request(
         response.headers_mut().insert(SET_COOKIE, forget);
     }
     Ok(response)
+}
+
+/// Reads what is asked, from the query string where there is one. The inner error is the operation's, to be answered in the
+/// format that was asked for.
+async fn read_operation(
+    api: &Api,
+    query_string: Option<&str>,
+    body: Body,
+) -> Result<Result<Operation, OperationError>, Refused> {
+    let parameters = match query_string {
+        Some(query_string) => Parameters::from_query_string(query_string),
+        None => Parameters::from_body(&read_body(api, body).await?),
+    };
+    let parameters = parameters.map_err(|error| Refused::with_answer(StatusCode::BAD_REQUEST, error.into()))?;
+    Ok(Operation::prepare(parameters, &api.document_limits))
 }
 
 /// Finds out who asks. State may only be changed by pages of this server or by whoever holds the token.

@@ -59,7 +59,7 @@ pub fn accept(api: Arc<Api>, upgrade: WebSocketUpgrade, headers: &HeaderMap, add
         .max_frame_size(api.body_limit())
         // Buffers are per connection and there may be thousands: 4 KiB hold most messages.
         .read_buffer_size(4096)
-        .write_buffer_size(0)
+        .write_buffer_size(4096)
         .on_upgrade(move |socket| {
             let tasks = api.tasks.clone();
             tasks.track_future(run(api, socket, cookie, origin, client)).instrument(span)
@@ -109,16 +109,26 @@ async fn close(outgoing: &mpsc::Sender<Message>, reason: Close) {
     let _ = outgoing.send(Message::Close(Some(CloseFrame::from(reason)))).await;
 }
 
+/// Writes what is queued, what waits together at once: the end of a program is told by several messages.
 async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>) {
-    while let Some(message) = queue.recv().await {
-        let is_close = matches!(message, Message::Close(_));
-        match timeout(WRITE_TIMEOUT, sink.send(message)).await {
-            Ok(Ok(())) if !is_close => {}
-            Ok(Ok(()) | Err(_)) | Err(_) => break,
+    let mut waiting = Vec::with_capacity(OUTGOING);
+    'connection: while queue.recv_many(&mut waiting, OUTGOING).await > 0 {
+        for message in waiting.drain(..) {
+            let is_close = matches!(message, Message::Close(_));
+            if !is_in_time(sink.feed(message)).await || is_close {
+                break 'connection;
+            }
+        }
+        if !is_in_time(sink.flush()).await {
+            break;
         }
     }
     // Flushes; a peer that is gone does not matter.
     let _ = timeout(CLOSE_TIMEOUT, sink.close()).await;
+}
+
+async fn is_in_time(written: impl Future<Output = Result<(), axum::Error>>) -> bool {
+    matches!(timeout(WRITE_TIMEOUT, written).await, Ok(Ok(())))
 }
 
 struct Connection {
