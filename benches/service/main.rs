@@ -2,8 +2,8 @@
 //!
 //! `make bench-service`, or `cargo bench --bench service -- latency` for one part. Parts: `start`,
 //! `languages` (or the names of some, as in `-- python3 bash`), `throughput`, `latency`, `subscriptions`; `short` measures
-//! little, to see that all of it works. Figures are medians unless they say more; machines differ and are shared, so the ratios are what
-//! counts.
+//! little, to see that all of it works. Figures are medians unless they say more; machines differ and are shared, so the
+//! ratios are what counts.
 #![expect(clippy::cast_precision_loss, reason = "counts and times here are far below 2^52")]
 #![expect(clippy::disallowed_methods, reason = "a bench starts the service and the shell that it is compared with")]
 
