@@ -72,10 +72,10 @@ impl OfferedLanguages {
             let languages = self.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(REST).await;
-                languages.last().is_due = false;
                 if let Err(error) = languages.read().await {
                     tracing::debug!(error = &error as &dyn std::error::Error, "the languages on offer cannot be read");
                 }
+                languages.last().is_due = false;
             });
         }
     }
@@ -93,10 +93,13 @@ pub async fn list(services: &Services) -> Result<Arc<[OfferedLanguage]>, Error> 
 /// The same for whoever hands in a program in one of them: as they were a minute ago at most, if that one was among them. Nobody
 /// is refused for what was known then.
 pub(super) async fn list_with(services: &Services, name: &str) -> Result<Arc<[OfferedLanguage]>, Error> {
-    let known = services.languages.last().within(GRACE);
+    let (known, is_fresh) = {
+        let last = services.languages.last();
+        (last.within(GRACE), last.within(FRESH).is_some())
+    };
     match known.filter(|languages| languages.iter().any(|language| language.is_called(name))) {
         Some(languages) => {
-            if services.languages.last().within(FRESH).is_none() {
+            if !is_fresh {
                 services.languages.read_soon();
             }
             Ok(languages)

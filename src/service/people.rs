@@ -59,11 +59,9 @@ pub async fn register(
         store::users::insert(&mut tx, &new).await?.ok_or_else(name_taken)?
     };
     let signed_in = sessions::start(services, &mut tx, client, user).await?;
-    if guest.is_some() {
-        services.commit_rights_of(tx, &[signed_in.user.id]).await?;
-    } else {
-        tx.commit().await?;
-    }
+    // Sessions of a guest have ended with the promotion.
+    let promoted = guest.is_some().then_some(signed_in.user.id);
+    services.commit_rights_of(tx, promoted.as_slice()).await?;
     Ok(signed_in)
 }
 

@@ -40,6 +40,13 @@ pub(super) struct Moment {
     changes: u64,
 }
 
+impl Moment {
+    /// Whether what was looked at then can be gone by now.
+    fn holds(self, now: Self) -> bool {
+        self.changes == now.changes && now.at.saturating_duration_since(self.at) < FRESH
+    }
+}
+
 impl Recent {
     /// Nothing yet. The hub tells that rights change.
     pub fn new(hub: Hub) -> Self {
@@ -79,13 +86,6 @@ struct Memory<K, V>(Mutex<HashMap<K, (V, Moment)>>);
 impl<K, V> Default for Memory<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
-    }
-}
-
-impl Moment {
-    /// Whether what was looked at then can be gone by now.
-    fn holds(self, now: Self) -> bool {
-        self.changes == now.changes && now.at.saturating_duration_since(self.at) < FRESH
     }
 }
 

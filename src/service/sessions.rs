@@ -125,9 +125,24 @@ pub(super) async fn start(
 
 /// Who presents this secret. `None` where it opens nothing, or nothing any more.
 pub async fn authenticate(services: &Services, secret: &str) -> Result<Option<Viewer>, Error> {
+    match secret::recognise(secret) {
+        Some((kind, digest)) => look_up(services, kind, digest).await,
+        None => Ok(None),
+    }
+}
+
+/// The same for whoever begins to watch something: a stream's viewer is looked at again and again.
+pub async fn authenticate_watcher(services: &Services, secret: &str) -> Result<Option<Viewer>, Error> {
     let Some((kind, digest)) = secret::recognise(secret) else {
         return Ok(None);
     };
+    match services.recent.viewer(&digest) {
+        Some(viewer) => Ok(Some(viewer)),
+        None => look_up(services, kind, digest).await,
+    }
+}
+
+async fn look_up(services: &Services, kind: secret::Kind, digest: secret::Digest) -> Result<Option<Viewer>, Error> {
     let looked = services.recent.now();
     let mut conn = services.kept.take().await?;
     let recognised = store::credentials::find_viewer(&mut conn, kind, &digest).await?;
@@ -142,12 +157,6 @@ pub async fn authenticate(services: &Services, secret: &str) -> Result<Option<Vi
         services.recent.keep_viewer(digest, viewer, looked);
     }
     Ok(viewer)
-}
-
-/// The same for whoever begins to watch something: a stream's viewer is looked at again and again.
-pub async fn authenticate_watcher(services: &Services, secret: &str) -> Result<Option<Viewer>, Error> {
-    let known = secret::recognise(secret).and_then(|(_, digest)| services.recent.viewer(&digest));
-    if known.is_some() { Ok(known) } else { authenticate(services, secret).await }
 }
 
 /// Whether the viewer of a stream is still who they were: the credential has not ended and the role on
